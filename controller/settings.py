@@ -1,0 +1,145 @@
+"""The daemon's settings: environment `GOLIVE_…` over a TOML file over the embedded defaults.
+
+The only module that reads the environment. Everything else is handed the part it needs.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Seconds = Annotated[float, Field(gt=0)]
+JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+
+
+class Settings(BaseSettings):
+    """Every setting of the daemon, its workers and `golive dev`; frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix="GOLIVE_", frozen=True, extra="forbid")
+
+    data_dir: Path = Field(
+        default=Path("var"),
+        description="Folder of everything that golive keeps: database, live media, recordings.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8080",
+        description="What players put before `/live/…`: scheme, host and port, no trailing slash.",
+    )
+    rtmp_url: str = Field(
+        default="rtmp://127.0.0.1:1935/live",
+        description="The server address that hosts enter in their encoder.",
+    )
+    http_listen: str = Field(
+        default="",
+        description="Where the daemon answers HTTP: `host:port` or `unix:/path`. "
+        "Empty: a socket below the data folder, behind nginx.",
+    )
+    hook_listen: str = Field(
+        default="",
+        description="Where nginx-rtmp's hooks arrive: `host:port` or `unix:/path`; never public. "
+        "Empty: a socket below the data folder.",
+    )
+    nginx_control: str = Field(
+        default="",
+        description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
+        "Empty: a socket below the data folder.",
+    )
+    rtmp_pull_url: str = Field(
+        default="rtmp://127.0.0.1:1935/live",
+        description="nginx-rtmp's application as the session workers reach it, on loopback.",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`sqlite:///path` or `postgresql://user:password@host/name`. "
+        "Empty: SQLite in the data folder.",
+    )
+    vod_base_url: str = Field(
+        default="",
+        description="What players put before `/vods/…`. Empty: the public URL.",
+    )
+    auth_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Shared secret of the bearer tokens (HS256), 32 bytes or more. "
+        "Empty: made at the first start and kept in the data folder.",
+    )
+    auth_jwks_url: str = Field(
+        default="", description="Where the token issuer publishes its keys; replaces the secret."
+    )
+    auth_public_key_file: Path | None = Field(
+        default=None, description="The token issuer's public key (PEM); replaces the secret."
+    )
+    auth_algorithm: JwtAlgorithm = Field(
+        default="HS256", description="The one signature algorithm that is accepted."
+    )
+    auth_audience: str = Field(default="", description="Required `aud` claim; empty: not checked.")
+    auth_issuer: str = Field(default="", description="Required `iss` claim; empty: not checked.")
+    auth_leeway_s: float = Field(
+        default=30.0, ge=0, le=300, description="Clock skew forgiven when `exp` and `nbf` are read."
+    )
+    key_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys the look-up hash and the encryption of stream keys at rest. "
+        "Empty: made at the first start and kept in the data folder.",
+    )
+    playback_token_ttl_s: int = Field(
+        default=900, ge=30, le=86_400, description="Life of a signed playback token."
+    )
+    cors_origins: list[str] = Field(
+        default=["*"], description="Origins that may call the API from a page; `*` for any."
+    )
+    trusted_proxies: list[str] = Field(
+        default=["127.0.0.1", "::1"],
+        description="Addresses whose X-Forwarded-For is believed, and that may call the hooks.",
+    )
+    reconnect_grace_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="How long a stream whose encoder vanished waits for it before it ends.",
+    )
+    part_target_s: float = Field(
+        default=0.2, ge=0.1, le=2.0, description="Nominal duration of a Partial Segment."
+    )
+    segment_target_s: float = Field(
+        default=2.0, ge=1.0, le=10.0, description="Nominal duration of a Media Segment."
+    )
+    dvr_window_s: float = Field(
+        default=600.0, ge=12.0, description="How far back live players may seek."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, JSON otherwise."
+    )
+
+    @field_validator("public_url", "vod_base_url", "rtmp_url", "rtmp_pull_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the TOML file named by `toml_file`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config_file: Path | None = None, **overrides: object) -> Settings:
+    """Settings from `config_file` (may be None), the environment and explicit overrides."""
+    configured = type(
+        "ConfiguredSettings",
+        (Settings,),
+        {"model_config": SettingsConfigDict(**{**Settings.model_config, "toml_file": config_file})},
+    )
+    return configured(**overrides)
