@@ -1,0 +1,34 @@
+"""The media plane: encoder's packets in, CMAF for HLS, LL-HLS and DASH out, and a recording.
+
+This module is its public face; nothing outside imports deeper. `ingest` never imports
+`controller`, reads no environment and knows no database.
+"""
+
+from ingest.clock import Clock, SystemClock
+from ingest.delivery.app import Delivery, create_delivery
+from ingest.errors import IngestError, ObjectStoreError
+from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
+from ingest.session.session import SessionSpec
+from ingest.session.state import SessionState
+from ingest.session.supervisor import SessionSupervisor
+from ingest.settings import PackagingSettings
+from ingest.vod.local_store import LocalObjectStore
+from ingest.vod.publisher import Vod
+
+__all__ = [
+    "Clock",
+    "Delivery",
+    "IngestError",
+    "LocalObjectStore",
+    "ObjectStore",
+    "ObjectStoreError",
+    "PackagingSettings",
+    "PlaybackAuthorizer",
+    "PublicationProbe",
+    "SessionSpec",
+    "SessionState",
+    "SessionSupervisor",
+    "SystemClock",
+    "Vod",
+    "create_delivery",
+]

@@ -1,0 +1,64 @@
+"""What can go wrong in the media plane.
+
+IngestError
+├── SourceError
+│   ├── SourceUnavailable     the publication cannot be opened (retryable)
+│   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
+├── MalformedMedia            bytes that break the rules of their format
+├── JournalCorrupt            a journal line before the last one cannot be read
+├── ObjectStoreError          an object could not be stored or read (retryable)
+└── IllegalTransition         a session was asked to take a step that its state forbids
+"""
+
+from typing import ClassVar
+
+
+class IngestError(Exception):
+    """Root of the tree; `code` is stable and machine-readable, `retryable` tells a supervisor."""
+
+    code: ClassVar[str] = "ingest_error"
+    retryable: ClassVar[bool] = False
+
+
+class SourceError(IngestError):
+    """The encoder's media cannot be read."""
+
+    code = "source_error"
+
+
+class SourceUnavailable(SourceError):
+    """The publication could not be opened or the connection to it was lost."""
+
+    code = "source_unavailable"
+    retryable = True
+
+
+class UnsupportedMedia(SourceError):
+    """A codec or a track layout that the packager has no words for."""
+
+    code = "unsupported_media"
+
+
+class MalformedMedia(IngestError):
+    """Bytes that break the rules of their format."""
+
+    code = "malformed_media"
+
+
+class JournalCorrupt(IngestError):
+    """A journal line before the last one cannot be read; the message names file and line."""
+
+    code = "journal_corrupt"
+
+
+class ObjectStoreError(IngestError):
+    """An object could not be stored or read."""
+
+    code = "object_store_error"
+    retryable = True
+
+
+class IllegalTransition(IngestError):
+    """A session was asked to take a step that its state forbids."""
+
+    code = "illegal_transition"

@@ -1,0 +1,138 @@
+"""HLS playlists as text: RFC 8216 and draft-pantos-hls-rfc8216bis (Low-Latency HLS)."""
+
+from datetime import UTC, datetime
+
+from ingest.journal_entries import init_name, part_name, segment_name
+from ingest.media import MediaKind
+from ingest.presentation import Presentation, Rendition, Segment
+
+HLS_VERSION = 9
+"""EXT-X-VERSION: 9 for EXT-X-SKIP (rfc8216bis §8)."""
+
+_PART_HOLD_BACK_TARGETS = 3
+_HOLD_BACK_TARGETS = 3
+_AUDIO_GROUP = "audio"
+
+
+def multivariant_playlist(presentation: Presentation, base: str = "") -> str:
+    """The Multivariant Playlist (§4.4.6): a variant per video rendition, audio as a group.
+
+    Media playlists are named `{base}{rendition}.m3u8`, relative to it.
+    """
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{HLS_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    video = presentation.of_kind(MediaKind.VIDEO)
+    audio = presentation.of_kind(MediaKind.AUDIO)
+    if not all(_independent(rendition) for rendition in video):
+        lines.pop()
+    for rendition in audio if video else ():
+        init = rendition.inits[-1]
+        default = "YES" if rendition is audio[0] else "NO"
+        lines.append(
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{_AUDIO_GROUP}",NAME="{rendition.name}",'
+            f'DEFAULT={default},AUTOSELECT=YES,CHANNELS="{init.channels}",'
+            f'URI="{base}{rendition.name}.m3u8"'
+        )
+    for rendition in video or audio:
+        lines.append(_stream_inf(rendition, audio if video else ()))
+        lines.append(f"{base}{rendition.name}.m3u8")
+    return "\n".join(lines) + "\n"
+
+
+def _stream_inf(rendition: Rendition, audio: tuple[Rendition, ...]) -> str:
+    tracks = (rendition, *audio)
+    peak = max(1, sum(track.peak_bandwidth for track in tracks))
+    average = max(1, sum(track.average_bandwidth for track in tracks))
+    codecs = ",".join(dict.fromkeys(track.inits[-1].codecs for track in tracks))
+    attributes = [f"BANDWIDTH={peak}", f"AVERAGE-BANDWIDTH={average}", f'CODECS="{codecs}"']
+    init = rendition.inits[-1]
+    if init.width and init.height:
+        attributes.append(f"RESOLUTION={init.width}x{init.height}")
+    if audio:
+        attributes.append(f'AUDIO="{_AUDIO_GROUP}"')
+    return "#EXT-X-STREAM-INF:" + ",".join(attributes)
+
+
+def media_playlist(rendition: Rendition, base: str = "") -> str:
+    """A live Media Playlist with Partial Segments; after the end, the same with ENDLIST.
+
+    Media are named `{base}{rendition}/…`, relative to the playlist.
+    """
+    lines = _header(rendition)
+    lines.append(
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,"
+        f"HOLD-BACK={_HOLD_BACK_TARGETS * rendition.target_duration_s:.3f},"
+        f"PART-HOLD-BACK={_PART_HOLD_BACK_TARGETS * rendition.part_target_s:.3f}"
+    )
+    lines.append(f"#EXT-X-PART-INF:PART-TARGET={rendition.part_target_s:.3f}")
+    first = rendition.segments[0]
+    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first.msn}")
+    lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.period}")
+    folder = f"{base}{rendition.name}/"
+    lines += _segments(rendition, folder, parts=not rendition.ended)
+    if rendition.ended:
+        lines.append("#EXT-X-ENDLIST")
+    else:
+        lines.append(
+            f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{folder}{part_name(rendition.next_part)}"'
+        )
+    return "\n".join(lines) + "\n"
+
+
+def vod_playlist(rendition: Rendition, base: str = "") -> str:
+    """The Media Playlist of a finished recording (EXT-X-PLAYLIST-TYPE:VOD, §4.4.3.5)."""
+    lines = _header(rendition)
+    lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
+    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{rendition.segments[0].msn}")
+    lines += _segments(rendition, f"{base}{rendition.name}/", parts=False)
+    lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def _header(rendition: Rendition) -> list[str]:
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{HLS_VERSION}",
+        f"#EXT-X-TARGETDURATION:{rendition.target_duration_s}",
+    ]
+    if _independent(rendition):
+        lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    return lines
+
+
+def _independent(rendition: Rendition) -> bool:
+    """Whether every listed segment starts with a keyframe."""
+    return all(segment.independent for segment in rendition.segments)
+
+
+def _segments(rendition: Rendition, folder: str, *, parts: bool) -> list[str]:
+    lines: list[str] = []
+    previous: Segment | None = None
+    for segment in rendition.segments:
+        if previous is not None:
+            lines += ["#EXT-X-DISCONTINUITY"] * (segment.period - previous.period)
+        if previous is None or previous.init != segment.init or previous.period != segment.period:
+            lines.append(f'#EXT-X-MAP:URI="{folder}{init_name(segment.init)}"')
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(segment.wall_s)}")
+        if parts and segment.msn >= rendition.parts_from_msn:
+            lines += _parts(segment, folder)
+        if segment.gap:
+            lines.append("#EXT-X-GAP")
+        if segment.finished:
+            lines.append(f"#EXTINF:{segment.duration_s:.5f},")
+            lines.append(f"{folder}{segment_name(segment.msn)}")
+        previous = segment
+    return lines
+
+
+def _parts(segment: Segment, folder: str) -> list[str]:
+    return [
+        f'#EXT-X-PART:DURATION={part.duration_s:.5f},URI="{folder}{part_name(part.number)}"'
+        + (",INDEPENDENT=YES" if part.independent else "")
+        for part in segment.parts
+    ]
+
+
+def date_time(wall_s: float) -> str:
+    """`wall_s` (Unix seconds) as RFC 3339 in UTC with milliseconds."""
+    stamp = datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
+    return stamp.replace("+00:00", "Z")

@@ -1,0 +1,120 @@
+"""What players can be told: frozen snapshots of a stream's renditions, for the manifests to render.
+
+Times are seconds here; `start_s` counts on the Period's media timeline.
+"""
+
+from dataclasses import dataclass
+
+from ingest.media import MediaKind
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A Partial Segment: `index` within its Media Segment, `number` within the rendition."""
+
+    number: int
+    index: int
+    duration_s: float
+    size: int
+    independent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A Media Segment; `independent` when it starts with a keyframe.
+
+    While it grows, `finished` is False and duration and size are those of
+    its parts. A gap is finished and has no parts and no size."""
+
+    msn: int
+    period: int
+    init: int
+    start_ticks: int
+    duration_ticks: int
+    start_s: float
+    duration_s: float
+    wall_s: float
+    size: int
+    independent: bool
+    parts: tuple[Part, ...]
+    finished: bool
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InitSection:
+    """What a rendition's segments need to be decoded; `codecs` by RFC 6381."""
+
+    init: int
+    codecs: str
+    timescale: int
+    width: int
+    height: int
+    channels: int
+    sample_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One CMAF track's window. `segments` ends with the one that grows, if any does.
+
+    `parts_from_msn`: Media Segments before it no longer list their parts. `next_part` is the
+    number of the part that will come next.
+    """
+
+    name: str
+    kind: MediaKind
+    target_duration_s: int
+    part_target_s: float
+    inits: tuple[InitSection, ...]
+    segments: tuple[Segment, ...]
+    next_part: int
+    parts_from_msn: int
+    ended: bool
+
+    def init_of(self, segment: Segment) -> InitSection:
+        """The initialization section that `segment` needs."""
+        return next(init for init in self.inits if init.init == segment.init)
+
+    @property
+    def last_msn(self) -> int:
+        """Media Sequence Number of the last segment that has media; -1 when there is none."""
+        return self.segments[-1].msn if self.segments else -1
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of media in the window."""
+        return sum(segment.duration_s for segment in self.segments)
+
+    @property
+    def peak_bandwidth(self) -> int:
+        """Largest bit rate of a finished segment (RFC 8216 §4.3.4.2), in bits per second."""
+        rates = [
+            segment.size * 8 / segment.duration_s
+            for segment in self.segments
+            if segment.duration_s > 0 and (segment.finished or len(self.segments) == 1)
+        ]
+        return int(max(rates, default=0))
+
+    @property
+    def average_bandwidth(self) -> int:
+        """Mean bit rate of the window, in bits per second."""
+        duration = self.duration_s
+        return int(sum(s.size for s in self.segments) * 8 / duration) if duration > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """A stream's renditions at one moment. `version` changes whenever anything here does."""
+
+    version: int
+    renditions: tuple[Rendition, ...]
+    ended: bool
+
+    def rendition(self, name: str) -> Rendition | None:
+        """The rendition called `name`."""
+        return next((r for r in self.renditions if r.name == name), None)
+
+    def of_kind(self, kind: MediaKind) -> tuple[Rendition, ...]:
+        """Renditions that carry `kind`."""
+        return tuple(r for r in self.renditions if r.kind is kind)

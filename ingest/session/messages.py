@@ -1,0 +1,79 @@
+"""What the daemon and a worker say to each other over their socket pair: JSON lines.
+
+They carry no media and no facts that are not in the journal: a message that is lost costs a
+wake-up, never an entry.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from ingest.session.state import SessionState
+
+
+class _Message(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
+    pass
+
+
+class StartSession(_Message, tag="start", frozen=True, kw_only=True):
+    """Daemon → worker, once: pull `url` and package it into `folder`."""
+
+    url: str
+    folder: str
+    part_target_s: float
+    segment_target_s: float
+    reason: str
+    read_timeout_s: float
+
+
+class StopSession(_Message, tag="stop", frozen=True, kw_only=True):
+    """Daemon → worker: close what is open and end."""
+
+
+class StateChanged(_Message, tag="state", frozen=True, kw_only=True):
+    """Worker → daemon: it has come to `state`; `error` tells why it failed."""
+
+    state: SessionState
+    error: str = ""
+    code: str = ""
+    retryable: bool = False
+
+
+class JournalGrew(_Message, tag="journal", frozen=True, kw_only=True):
+    """Worker → daemon: there is something new to read."""
+
+    size: int
+
+
+class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
+    """Worker → daemon, at the end: what was counted."""
+
+    video_frames: int
+    audio_frames: int
+    repaired_dts: int
+    audio_reanchored: int
+    dropped_before_start: int
+    notifications_dropped: int
+
+
+ToWorker: TypeAlias = StartSession | StopSession
+FromWorker: TypeAlias = StateChanged | JournalGrew | SessionReport
+
+_encoder = msgspec.json.Encoder()
+_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
+_from_worker: msgspec.json.Decoder[FromWorker] = msgspec.json.Decoder(FromWorker)
+
+
+def encode(message: ToWorker | FromWorker) -> bytes:
+    """One line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_to_worker(line: bytes) -> ToWorker:
+    """A line that the daemon wrote; msgspec.DecodeError for anything else."""
+    return _to_worker.decode(line)
+
+
+def decode_from_worker(line: bytes) -> FromWorker:
+    """A line that a worker wrote; msgspec.DecodeError for anything else."""
+    return _from_worker.decode(line)

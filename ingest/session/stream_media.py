@@ -1,0 +1,51 @@
+"""A live stream's media as the daemon sees it: journal → window, files, recording.
+
+It outlives sessions: an encoder that reconnects, or a worker that is restarted, goes on in it.
+"""
+
+from pathlib import Path
+
+from ingest.journal_entries import StreamFinished
+from ingest.vod.journal import JournalReader, JournalWriter
+from ingest.vod.recorder import Recorder
+from ingest.vod.recovery import seal
+from ingest.window.live_window import LiveWindow
+from ingest.window.segment_store import SegmentStore
+
+
+class StreamMedia:
+    """The folder of one stream, its live window and, when it is recorded, its recorder."""
+
+    def __init__(
+        self, stream_id: str, folder: Path, dvr_window_s: float, recorder: Recorder | None
+    ) -> None:
+        self.stream_id = stream_id
+        self.folder = folder
+        self.window = LiveWindow(dvr_window_s)
+        self.recorder = recorder
+        self._reader = JournalReader(folder)
+        self._store = SegmentStore(folder)
+
+    def refresh(self) -> bool:
+        """Read what the journal has new, wake players, remove expired files; False when there
+        was nothing. Raises JournalCorrupt."""
+        entries = self._reader.read_new()
+        if not entries:
+            return False
+        self.window.apply(entries)
+        for name in self.window.take_expired():
+            self._store.remove(name)
+        return True
+
+    def seal(self) -> None:
+        """Finish what a session that died left open. No worker may be writing."""
+        with JournalWriter(self.folder) as journal:
+            seal(self.folder, journal)
+        self.refresh()
+
+    def finish(self, reason: str) -> None:
+        """Seal, and end the stream: no session comes after. No worker may be writing."""
+        with JournalWriter(self.folder) as journal:
+            if not seal(self.folder, journal).finished:
+                journal.append(StreamFinished(reason=reason))
+        self.refresh()

@@ -1,0 +1,186 @@
+"""All sessions and all live streams of this daemon."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from ingest.errors import IngestError, ObjectStoreError
+from ingest.ports import ObjectStore, PublicationProbe
+from ingest.session.session import Session, SessionSpec
+from ingest.session.state import SessionState
+from ingest.session.stream_media import StreamMedia
+from ingest.session.worker_process import WorkerPool
+from ingest.settings import PackagingSettings
+from ingest.vod.publisher import Vod, publish_vod
+from ingest.vod.recorder import Recorder
+from ingest.window.live_window import LiveWindow
+
+_RECORD_EVERY_S = 0.5
+_STOP_WAIT_S = 5.0
+
+StateListener = Callable[[SessionSpec, SessionState, str], None]
+
+
+class SessionSupervisor:
+    """Starts, watches and ends sessions; keeps each live stream's window between them.
+
+    `live_root` holds a folder per stream. `on_state` hears of each session's every state, with
+    the error where it failed. Streams are named by their id, publications by internal name.
+    """
+
+    def __init__(
+        self,
+        live_root: Path,
+        store: ObjectStore,
+        probe: PublicationProbe,
+        settings: PackagingSettings,
+        dvr_window_s: float,
+        on_state: StateListener,
+    ) -> None:
+        self._live_root = live_root
+        self._store = store
+        self._probe = probe
+        self._settings = settings
+        self._dvr_window_s = dvr_window_s
+        self._on_state = on_state
+        self._pool = WorkerPool()
+        self._media: dict[str, StreamMedia] = {}
+        self._sessions: dict[str, Session] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._recording: dict[str, asyncio.Task[None]] = {}
+        self._log = structlog.get_logger()
+
+    def warm(self) -> None:
+        """Have a worker ready before the first encoder comes."""
+        self._pool.warm()
+
+    def window(self, stream_id: str) -> LiveWindow | None:
+        """The live window of a stream that this daemon serves."""
+        media = self._media.get(stream_id)
+        return media.window if media else None
+
+    def session(self, stream_id: str) -> Session | None:
+        """The running session of a stream."""
+        return self._sessions.get(stream_id)
+
+    def folder(self, stream_id: str) -> Path:
+        """Where the stream's media and journal are."""
+        return self._live_root / stream_id
+
+    def open_stream(self, stream_id: str, *, record: bool) -> StreamMedia:
+        """The stream's media, read back from its journal when it has one already."""
+        media = self._media.get(stream_id)
+        if media is None:
+            folder = self.folder(stream_id)
+            recorder = Recorder(stream_id, folder, self._store) if record else None
+            media = StreamMedia(stream_id, folder, self._dvr_window_s, recorder)
+            media.refresh()
+            self._media[stream_id] = media
+            if recorder is not None:
+                self._recording[stream_id] = asyncio.create_task(
+                    self._record(media, recorder), name=f"record-{stream_id}"
+                )
+        return media
+
+    def start(self, spec: SessionSpec, *, record: bool, reason: str) -> Session:
+        """Start the session of a publication; the stream has none running."""
+        if spec.stream_id in self._sessions:
+            raise IngestError(f"stream {spec.stream_id} has a session already")
+        media = self.open_stream(spec.stream_id, record=record)
+        session = Session(
+            spec, media, self._pool, self._probe, self._settings, self._state_changed, reason=reason
+        )
+        self._sessions[spec.stream_id] = session
+        task = asyncio.create_task(self._run(session), name=f"session-{spec.publication}")
+        self._tasks[spec.stream_id] = task
+        return session
+
+    async def wait_ended(self, stream_id: str, timeout_s: float = _STOP_WAIT_S) -> None:
+        """Wait for the session's own end; after `timeout_s` it is stopped, then killed."""
+        session, task = self._sessions.get(stream_id), self._tasks.get(stream_id)
+        if session is None or task is None:
+            return
+        for give_up in (session.stop, session.kill):
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
+            if done:
+                return
+            self._log.warning("session_lingers", stream_id=stream_id, next=give_up.__name__)
+            give_up()
+        await asyncio.wait({task}, timeout=timeout_s)
+
+    async def finish_stream(self, stream_id: str, *, record: bool, reason: str) -> Vod | None:
+        """End the stream's playlists and publish its recording; its session is over.
+
+        None when nothing was recorded. Raises ObjectStoreError when the store is unreachable:
+        calling again goes on where it stopped.
+        """
+        media = self.open_stream(stream_id, record=record)
+        if not (media.folder.exists() and media.window.version):
+            return None
+        media.finish(reason)
+        if media.recorder is None:
+            return None
+        await media.recorder.catch_up()
+        return await publish_vod(stream_id, media.folder, self._store)
+
+    async def forget_stream(self, stream_id: str, *, remove_files: bool) -> None:
+        """Drop the stream's window, and its live files where nobody needs them any more."""
+        recording = self._recording.pop(stream_id, None)
+        if recording is not None:
+            recording.cancel()
+            await asyncio.wait({recording})
+        self._media.pop(stream_id, None)
+        if remove_files:
+            folder = self.folder(stream_id)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Stop all sessions; their media are sealed. Recordings go on at the next start."""
+        for session in self._sessions.values():
+            session.stop()
+        await asyncio.gather(*(self.wait_ended(stream_id, 2.0) for stream_id in [*self._sessions]))
+        for recording in self._recording.values():
+            recording.cancel()
+        if self._recording:
+            await asyncio.wait(self._recording.values())
+        await self._pool.close()
+
+    async def _run(self, session: Session) -> None:
+        stream_id = session.spec.stream_id
+        try:
+            await session.run()
+        except Exception as error:  # noqa: BLE001  a fault of ours ends one session, no more
+            self._log.exception("session_crashed", stream_id=stream_id)
+            session.error = type(error).__name__
+            self._state_changed(session, SessionState.FAILED)
+        finally:
+            self._sessions.pop(stream_id, None)
+            self._tasks.pop(stream_id, None)
+            self._after(session)
+
+    def _state_changed(self, session: Session, state: SessionState) -> None:
+        if state not in {SessionState.ENDED, SessionState.FAILED}:
+            self._on_state(session.spec, state, session.error)
+
+    def _after(self, session: Session) -> None:
+        """Tell of the end when the stream has no session any more, so that one can start."""
+        state = session.state if session.state is SessionState.ENDED else SessionState.FAILED
+        self._on_state(session.spec, state, session.error)
+
+    async def _record(self, media: StreamMedia, recorder: Recorder) -> None:
+        """Keep the object store close behind the journal; live delivery never waits for it."""
+        seen = -1
+        while True:
+            if media.window.version != seen:
+                seen = media.window.version
+                try:
+                    await recorder.catch_up()
+                except ObjectStoreError as error:
+                    seen = -1
+                    self._log.warning(
+                        "recording_behind", stream_id=media.stream_id, error=str(error)
+                    )
+            await asyncio.sleep(_RECORD_EVERY_S)

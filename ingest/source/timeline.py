@@ -1,0 +1,109 @@
+"""Encoder milliseconds to track clocks: repair, rebase to the Period's start, wall-clock anchor.
+
+Pure: packets in, samples out. A Period starts at media time 0 with the first video keyframe, or
+with the first audio frame where there is no video track. A jump of more than `MAX_JUMP_MS` in
+either direction ends the Period (RFC 8216 §4.3.2.3, a Discontinuity).
+"""
+
+from dataclasses import dataclass
+
+from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
+
+MAX_JUMP_MS = 10_000
+"""Farther than this from the last packet of its track, a packet belongs to another timeline."""
+
+_AUDIO_REANCHOR_PARTS = 16
+"""Audio is counted in samples; it is moved to the encoder's stamp when off by > 1/16 s."""
+
+_WRAP = 1 << 32
+
+
+@dataclass(slots=True)
+class TimelineCounters:
+    """What was repaired or left out, in packets."""
+
+    repaired_dts: int = 0
+    audio_reanchored: int = 0
+    dropped_before_start: int = 0
+
+
+class Timeline:
+    """The clock of one Period with fixed `tracks`.
+
+    `accept` answers the Sample, or None for a packet that cannot be used (before the first
+    keyframe). `breaks` tells beforehand whether a packet belongs to a new Period.
+    """
+
+    def __init__(self, tracks: tuple[TrackFormat, ...]) -> None:
+        self.counters = TimelineCounters()
+        self._video = next((t for t in tracks if isinstance(t, VideoFormat)), None)
+        self._audio = next((t for t in tracks if isinstance(t, AudioFormat)), None)
+        self._origin_ms: int | None = None
+        self._last_ms: dict[MediaKind, int] = {}
+        self._video_dts = -1
+        self._audio_dts: int | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether media time 0 is set."""
+        return self._origin_ms is not None
+
+    def breaks(self, packet: Packet) -> bool:
+        """Whether `packet` is so far from its track's last one that a new Period must start."""
+        last = self._last_ms.get(packet.kind)
+        if last is None:
+            return False
+        return abs(unwrap(packet.dts_ms, last) - last) > MAX_JUMP_MS
+
+    def accept(self, packet: Packet) -> Sample | None:
+        """The packet on its track's clock."""
+        last = self._last_ms.get(packet.kind, packet.dts_ms)
+        dts_ms = unwrap(packet.dts_ms, last)
+        self._last_ms[packet.kind] = dts_ms
+        if self._origin_ms is None and not self._starts(packet, dts_ms):
+            self.counters.dropped_before_start += 1
+            return None
+        if packet.kind is MediaKind.VIDEO:
+            return self._video_sample(packet, dts_ms)
+        return self._audio_sample(packet, dts_ms)
+
+    def _starts(self, packet: Packet, dts_ms: int) -> bool:
+        leads = packet.kind is MediaKind.VIDEO or self._video is None
+        if leads and packet.is_key:
+            self._origin_ms = dts_ms
+            return True
+        return False
+
+    def _video_sample(self, packet: Packet, dts_ms: int) -> Sample:
+        dts = (dts_ms - self._origin()) * 90
+        if dts <= self._video_dts:
+            self.counters.repaired_dts += 1
+            dts = self._video_dts + 1
+        self._video_dts = dts
+        cts_ms = packet.pts_ms - packet.dts_ms
+        return Sample(dts, cts_ms * 90, packet.is_key, packet.data)
+
+    def _audio_sample(self, packet: Packet, dts_ms: int) -> Sample | None:
+        track = self._audio
+        if track is None or dts_ms < self._origin():
+            self.counters.dropped_before_start += 1
+            return None
+        stamped = (dts_ms - self._origin()) * track.sample_rate // 1000
+        dts = self._audio_dts
+        if dts is None:
+            dts = stamped
+        elif stamped - dts > track.sample_rate // _AUDIO_REANCHOR_PARTS:
+            self.counters.audio_reanchored += 1
+            dts = stamped
+        self._audio_dts = dts + track.frame_samples
+        return Sample(dts, 0, True, packet.data)
+
+    def _origin(self) -> int:
+        if self._origin_ms is None:
+            raise ValueError("the timeline has not started")
+        return self._origin_ms
+
+
+def unwrap(stamp_ms: int, last_ms: int) -> int:
+    """`stamp_ms` (modulo 2^32, as RTMP sends it) moved next to `last_ms`."""
+    return last_ms + (stamp_ms - last_ms + _WRAP // 2) % _WRAP - _WRAP // 2

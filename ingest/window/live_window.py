@@ -1,0 +1,279 @@
+"""The live window of one stream: journal entries in, snapshots and wake-ups out.
+
+Kept by the process that answers players. It holds names, numbers and durations, no media bytes.
+Everybody who waits for a rendition is woken by the same event, once per change.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from ingest.journal_entries import (
+    InitWritten,
+    JournalEntry,
+    PartWritten,
+    PeriodStarted,
+    SegmentWritten,
+    StreamFinished,
+    part_name,
+    segment_name,
+)
+from ingest.media import MediaKind
+from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment
+
+_PARTS_LISTED_TARGETS = 3
+"""Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
+
+_SHORTEST_WINDOW_TARGETS = 6
+"""A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
+
+
+@dataclass(slots=True)
+class _RenditionState:
+    first: InitWritten
+    inits: dict[int, InitSection] = field(default_factory=dict)
+    init: int = 0
+    finished: deque[Segment] = field(default_factory=deque)
+    finished_s: float = 0.0
+    open_parts: list[Part] = field(default_factory=list)
+    open_msn: int = 0
+    open_start: int = 0
+    next_part: int = 0
+    removed_until_msn: int = 0  # files of segments before it are due for removal
+    parts_removed_until_msn: int = 0
+    snapshot: Rendition | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class LiveWindow:
+    """The last `dvr_window_s` seconds of a stream, as its journal tells them."""
+
+    def __init__(self, dvr_window_s: float) -> None:
+        self._dvr_window_s = dvr_window_s
+        self._period = -1
+        self._periods: dict[int, PeriodStarted] = {}
+        self._renditions: dict[str, _RenditionState] = {}
+        self._ended = False
+        self._version = 0
+        self._started = asyncio.Event()
+        self._expired: list[str] = []
+
+    @property
+    def version(self) -> int:
+        """Counts the changes."""
+        return self._version
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream is over: its playlists carry ENDLIST."""
+        return self._ended
+
+    def apply(self, entries: list[JournalEntry]) -> None:
+        """Take journal entries in order, then wake those who wait."""
+        touched: set[str] = set()
+        for entry in entries:
+            touched |= self._apply(entry)
+        self._version += len(entries)
+        for name in touched:
+            state = self._renditions[name]
+            state.snapshot = None
+            changed, state.changed = state.changed, asyncio.Event()
+            changed.set()
+        if self._playable() or self._ended:
+            self._started.set()
+
+    def presentation(self) -> Presentation:
+        """The renditions that have media, as they are now."""
+        renditions = (self.rendition(name) for name in self._renditions)
+        listed = tuple(r for r in renditions if r is not None and r.segments)
+        return Presentation(self._version, listed, self._ended)
+
+    def rendition(self, name: str) -> Rendition | None:
+        """Snapshot of one rendition; None when the stream has none of that name."""
+        state = self._renditions.get(name)
+        if state is None:
+            return None
+        if state.snapshot is None:
+            state.snapshot = self._snapshot(name, state)
+        return state.snapshot
+
+    async def wait_started(self, timeout_s: float) -> bool:
+        """Wait until every rendition has a part; False when `timeout_s` ran out before."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._started.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait_change(self, name: str, timeout_s: float) -> bool:
+        """Wait for the rendition's next change; False when there was none for `timeout_s`."""
+        state = self._renditions.get(name)
+        if state is None or self._ended:
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await state.changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def take_expired(self) -> list[str]:
+        """Files, relative to the stream's folder, that no playlist names any more, nor named for
+        the time that RFC 8216 §6.2.2 demands; each is answered once."""
+        expired, self._expired = self._expired, []
+        return expired
+
+    def _playable(self) -> bool:
+        return bool(self._renditions) and all(
+            state.finished or state.open_parts for state in self._renditions.values()
+        )
+
+    def _apply(self, entry: JournalEntry) -> set[str]:
+        match entry:
+            case PeriodStarted():
+                self._period = entry.period
+                self._periods[entry.period] = entry
+                return set()
+            case InitWritten():
+                self._take_init(entry)
+            case PartWritten():
+                self._take_part(self._renditions[entry.rendition], entry)
+            case SegmentWritten():
+                self._take_segment(self._renditions[entry.rendition], entry)
+            case StreamFinished():
+                self._ended = True
+                return set(self._renditions)
+        return {entry.rendition}
+
+    def _take_init(self, entry: InitWritten) -> None:
+        state = self._renditions.setdefault(entry.rendition, _RenditionState(first=entry))
+        state.init = entry.init
+        state.inits[entry.init] = InitSection(
+            init=entry.init,
+            codecs=entry.codecs,
+            timescale=entry.timescale,
+            width=entry.width,
+            height=entry.height,
+            channels=entry.channels,
+            sample_rate=entry.sample_rate,
+        )
+
+    def _take_part(self, state: _RenditionState, entry: PartWritten) -> None:
+        if not state.open_parts:
+            state.open_msn, state.open_start = entry.msn, entry.start
+        scale = state.inits[state.init].timescale
+        part = Part(
+            entry.number, entry.index, entry.duration / scale, entry.size, entry.independent
+        )
+        state.open_parts.append(part)
+        state.next_part = entry.number + 1
+
+    def _take_segment(self, state: _RenditionState, entry: SegmentWritten) -> None:
+        segment = self._segment(
+            state,
+            msn=entry.msn,
+            start=entry.start,
+            duration=entry.duration,
+            size=entry.size,
+            finished=True,
+            gap=entry.parts == 0,
+        )
+        state.open_parts = []
+        state.finished.append(segment)
+        state.finished_s += segment.duration_s
+        self._trim(entry.rendition, state)
+
+    def _segment(
+        self,
+        state: _RenditionState,
+        *,
+        msn: int,
+        start: int,
+        duration: int,
+        size: int,
+        finished: bool,
+        gap: bool = False,
+    ) -> Segment:
+        scale = state.inits[state.init].timescale
+        return Segment(
+            msn=msn,
+            period=self._period,
+            init=state.init,
+            start_ticks=start,
+            duration_ticks=duration,
+            start_s=start / scale,
+            duration_s=duration / scale,
+            wall_s=self._periods[self._period].wall_s + start / scale,
+            size=size,
+            independent=gap or (bool(state.open_parts) and state.open_parts[0].independent),
+            parts=tuple(state.open_parts),
+            finished=finished,
+            gap=gap,
+        )
+
+    def _snapshot(self, name: str, state: _RenditionState) -> Rendition:
+        segments = tuple(state.finished)
+        if state.open_parts:
+            scale = state.inits[state.init].timescale
+            duration_s = sum(part.duration_s for part in state.open_parts)
+            growing = self._segment(
+                state,
+                msn=state.open_msn,
+                start=state.open_start,
+                duration=round(duration_s * scale),
+                size=sum(part.size for part in state.open_parts),
+                finished=False,
+            )
+            segments = (*segments, growing)
+        return Rendition(
+            name=name,
+            kind=MediaKind(state.first.kind),
+            target_duration_s=state.first.target_duration_s,
+            part_target_s=state.first.part_target_s,
+            inits=tuple(state.inits.values()),
+            segments=segments,
+            next_part=state.next_part,
+            parts_from_msn=self._parts_from(state),
+            ended=self._ended,
+        )
+
+    @staticmethod
+    def _parts_from(state: _RenditionState) -> int:
+        """First segment whose parts are still listed."""
+        listed_s, limit_s = 0.0, _PARTS_LISTED_TARGETS * state.first.target_duration_s
+        msn = state.open_msn
+        for segment in reversed(state.finished):
+            msn = segment.msn
+            listed_s += segment.duration_s
+            if listed_s >= limit_s:
+                break
+        return msn
+
+    def _trim(self, name: str, state: _RenditionState) -> None:
+        target_s = state.first.target_duration_s
+        keep_s = max(self._dvr_window_s, _SHORTEST_WINDOW_TARGETS * target_s)
+        while len(state.finished) > 1 and state.finished_s - state.finished[0].duration_s > keep_s:
+            state.finished_s -= state.finished.popleft().duration_s
+        self._expire_segments(name, state, keep_s)
+        self._expire_parts(name, state)
+
+    def _expire_segments(self, name: str, state: _RenditionState, keep_s: float) -> None:
+        """A removed segment stays fetchable for its own and the longest playlist's duration."""
+        target_s = state.first.target_duration_s
+        grace = max(1, int(keep_s // target_s) + 1)
+        until = state.finished[0].msn - grace
+        for msn in range(state.removed_until_msn, until):
+            self._expired.append(f"{name}/{segment_name(msn)}")
+        state.removed_until_msn = max(state.removed_until_msn, until)
+
+    def _expire_parts(self, name: str, state: _RenditionState) -> None:
+        """Parts go once they have been out of the playlist as long as they were in it."""
+        kept = 2 * _PARTS_LISTED_TARGETS
+        for position in range(len(state.finished) - kept - 1, -1, -1):
+            segment = state.finished[position]
+            if segment.msn < state.parts_removed_until_msn:
+                break
+            self._expired.extend(f"{name}/{part_name(part.number)}" for part in segment.parts)
+            state.parts_removed_until_msn = segment.msn + 1
+            state.finished[position] = replace(segment, parts=())
