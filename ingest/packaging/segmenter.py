@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from ingest.media import AudioFormat, MediaKind, Sample, TrackFormat
 from ingest.packaging.fragment import audio_chunk, audio_tfhd, video_chunk
 from ingest.settings import PackagingSettings
@@ -57,6 +59,31 @@ class SegmentReady:
     parts: int
 
 
+class TrackState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a track stands between two parts; times in ticks. `index` counts the parts of the
+    open segment that are finished."""
+
+    started: bool
+    number: int
+    msn: int
+    index: int
+    segment_start: int
+    end: int
+    shift: int
+
+
+class SegmenterState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segmenter needs to go on at the first sample of an open part as if nothing had been.
+
+    `cuts` are in seconds, the rest in ticks of the video track.
+    """
+
+    tracks: dict[str, TrackState]
+    cuts: list[float]
+    last_duration: int
+    last_key_dts: int
+
+
 class SegmentSink(Protocol):
     """Takes what the segmenter finishes, in order."""
 
@@ -87,6 +114,33 @@ class _Track:
         self._samples: list[Sample] = []
         self._durations: list[int] = []
         self._tfhd = audio_tfhd(track.frame_samples) if isinstance(track, AudioFormat) else b""
+
+    @property
+    def open_samples(self) -> int:
+        """Samples in the open part."""
+        return len(self._samples)
+
+    def opens_segment(self, held: int) -> bool:
+        """Whether the open segment holds no more than `held` samples."""
+        return self.started and self._index == 0 and len(self._samples) == held
+
+    def state(self) -> TrackState:
+        """Where the track stands at the start of its open part."""
+        return TrackState(
+            started=self.started,
+            number=self.number,
+            msn=self.msn,
+            index=self._index,
+            segment_start=self.segment_start,
+            end=self._samples[0].dts if self._samples else self.end,
+            shift=self._shift,
+        )
+
+    def restore(self, state: TrackState) -> None:
+        """Go on from `state`."""
+        self.started, self.number, self.msn = state.started, state.number, state.msn
+        self._index, self._shift = state.index, state.shift
+        self.segment_start, self.end = state.segment_start, state.end
 
     def start(self, sample: Sample) -> None:
         """The first sample opens the first segment."""
@@ -183,6 +237,34 @@ class Segmenter:
         """Number of each rendition's next part."""
         return {kind: track.number for kind, track in self._tracks.items()}
 
+    def open_samples(self, kind: MediaKind) -> int:
+        """Samples in the open part of the track of `kind`."""
+        return self._tracks[kind].open_samples
+
+    def segment_opens(self) -> bool:
+        """Whether the leading track stands at the start of a segment, with nothing in it yet."""
+        track = self._video or self._audio
+        return track is not None and track.opens_segment(held=0 if self._video else 1)
+
+    def state(self) -> SegmenterState:
+        """What is needed to go on from the first samples of the open parts.
+
+        The frame that waits for its duration counts as not taken.
+        """
+        return SegmenterState(
+            tracks={kind.value: track.state() for kind, track in self._tracks.items()},
+            cuts=list(self._cuts),
+            last_duration=self._last_duration,
+            last_key_dts=self._last_key_dts,
+        )
+
+    def restore(self, state: SegmenterState) -> None:
+        """Go on from `state`, taken by a segmenter of the same tracks and settings."""
+        for kind, track in self._tracks.items():
+            track.restore(state.tracks[kind.value])
+        self._cuts.extend(state.cuts)
+        self._last_duration, self._last_key_dts = state.last_duration, state.last_key_dts
+
     def video(self, sample: Sample) -> None:
         """Take a video access unit; the first of the Period is a keyframe."""
         track = self._video
@@ -191,8 +273,9 @@ class Segmenter:
         pending = self._pending
         self._pending = sample
         if pending is None:
-            track.start(sample)
-            self._last_key_dts = sample.dts
+            if not track.started:
+                track.start(sample)
+                self._last_key_dts = sample.dts
             return
         duration = sample.dts - pending.dts
         self._last_duration = duration

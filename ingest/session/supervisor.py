@@ -27,8 +27,8 @@ StateListener = Callable[[SessionSpec, SessionState, str], None]
 class SessionSupervisor:
     """Starts, watches and ends sessions; keeps each live stream's window between them.
 
-    `live_root` holds a folder per stream. `on_state` hears of each session's every state, with
-    the error where it failed. Streams are named by their id, publications by internal name.
+    `live_root` holds a folder per stream. Streams are named by their id, publications by
+    internal name.
     """
 
     def __init__(
@@ -38,20 +38,26 @@ class SessionSupervisor:
         probe: PublicationProbe,
         settings: PackagingSettings,
         dvr_window_s: float,
-        on_state: StateListener,
     ) -> None:
         self._live_root = live_root
         self._store = store
         self._probe = probe
         self._settings = settings
         self._dvr_window_s = dvr_window_s
-        self._on_state = on_state
+        self._listeners: list[StateListener] = []
         self._pool = WorkerPool()
         self._media: dict[str, StreamMedia] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
         self._log = structlog.get_logger()
+
+    def subscribe(self, listener: StateListener) -> None:
+        """Call `listener` with each session's every state, and the error where it failed.
+
+        When it hears ENDED or FAILED the stream has no session any more: another may start.
+        """
+        self._listeners.append(listener)
 
     def warm(self) -> None:
         """Have a worker ready before the first encoder comes."""
@@ -163,12 +169,16 @@ class SessionSupervisor:
 
     def _state_changed(self, session: Session, state: SessionState) -> None:
         if state not in {SessionState.ENDED, SessionState.FAILED}:
-            self._on_state(session.spec, state, session.error)
+            self._tell(session, state)
 
     def _after(self, session: Session) -> None:
         """Tell of the end when the stream has no session any more, so that one can start."""
         state = session.state if session.state is SessionState.ENDED else SessionState.FAILED
-        self._on_state(session.spec, state, session.error)
+        self._tell(session, state)
+
+    def _tell(self, session: Session, state: SessionState) -> None:
+        for listener in self._listeners:
+            listener(session.spec, state, session.error)
 
     async def _record(self, media: StreamMedia, recorder: Recorder) -> None:
         """Keep the object store close behind the journal; live delivery never waits for it."""

@@ -7,6 +7,8 @@ either direction ends the Period (RFC 8216 §4.3.2.3, a Discontinuity).
 
 from dataclasses import dataclass
 
+import msgspec
+
 from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 
 MAX_JUMP_MS = 10_000
@@ -27,6 +29,20 @@ class TimelineCounters:
     dropped_before_start: int = 0
 
 
+class TimelineState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a timeline needs to accept packets again from a known one of each track on.
+
+    Stamps in milliseconds on the encoder's clock, unwrapped; dts in track ticks; None where the
+    track has not begun.
+    """
+
+    origin_ms: int
+    video_ms: int | None
+    video_dts: int
+    audio_ms: int | None
+    audio_dts: int | None
+
+
 class Timeline:
     """The clock of one Period with fixed `tracks`.
 
@@ -42,6 +58,25 @@ class Timeline:
         self._last_ms: dict[MediaKind, int] = {}
         self._video_dts = -1
         self._audio_dts: int | None = None
+
+    @property
+    def origin_ms(self) -> int | None:
+        """The encoder's stamp of media time 0."""
+        return self._origin_ms
+
+    def last_ms(self, kind: MediaKind) -> int | None:
+        """The unwrapped stamp of the track's last packet."""
+        return self._last_ms.get(kind)
+
+    def restore(self, state: TimelineState) -> None:
+        """Go on with the packets that `state` names."""
+        self._origin_ms = state.origin_ms
+        if state.video_ms is not None:
+            self._last_ms[MediaKind.VIDEO] = state.video_ms
+            self._video_dts = state.video_dts - 1
+        if state.audio_ms is not None:
+            self._last_ms[MediaKind.AUDIO] = state.audio_ms
+            self._audio_dts = state.audio_dts
 
     @property
     def started(self) -> bool:

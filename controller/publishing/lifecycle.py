@@ -1,0 +1,254 @@
+"""What becomes of a stream's media: visits begin and end, streams are interrupted and end.
+
+An encoder that vanishes does not end its stream: for a grace time the same key resumes it.
+"""
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from controller.domain.ports import (
+    Clock,
+    EndedMedia,
+    PublicationStore,
+    StreamAnnouncer,
+    StreamStore,
+)
+from controller.domain.states import EndReason, IngestState, StreamStatus
+from controller.domain.streams import Stream
+from controller.errors import (
+    ControllerError,
+    IllegalIngestState,
+    StreamNotFound,
+    StreamNotLive,
+)
+from controller.publishing.background import BackgroundTasks
+from controller.publishing.nginx_rtmp import NginxRtmp, NginxUnreachable
+from controller.publishing.recordings import Recordings
+from controller.publishing.visits import Visit, Visits
+from ingest import SessionSpec, SessionState, SessionSupervisor
+
+_JOIN_TIMEOUT_S = 5.0
+"""Below nginx's netcall_timeout (8 s), after which it refuses by itself."""
+
+_HINT_GRACE_S = 1.0
+"""How long after nginx's hint a session may take to see the end by itself."""
+
+
+class SessionNotStarted(ControllerError):
+    """Our puller did not join the publication in time."""
+
+    code = "session_not_started"
+    http_status = 503
+    retryable = True
+    default_detail = "The session worker did not start in time"
+
+
+class StreamLifecycle:
+    """Runs the media side of streams; the API's PublishingControl."""
+
+    def __init__(
+        self,
+        streams: StreamStore,
+        publications: PublicationStore,
+        announcer: StreamAnnouncer,
+        nginx: NginxRtmp,
+        supervisor: SessionSupervisor,
+        recordings: Recordings,
+        visits: Visits,
+        clock: Clock,
+        *,
+        pull_url: str,
+        grace_s: float,
+    ) -> None:
+        self._streams = streams
+        self._publications = publications
+        self._announcer = announcer
+        self._nginx = nginx
+        self._supervisor = supervisor
+        self._recordings = recordings
+        self._visits = visits
+        self._clock = clock
+        self._pull_url = pull_url
+        self._grace_s = grace_s
+        self._tasks = BackgroundTasks()
+        self._graces: dict[UUID, asyncio.Task[None]] = {}
+        self._log = structlog.get_logger()
+        supervisor.subscribe(self._session_changed)
+
+    async def begin(self, visit: Visit) -> None:
+        """Start the session of a visit; when this returns, our puller has joined it.
+
+        Raises SessionNotStarted; the visit is then closed.
+        """
+        self._visits.add(visit)
+        self._start_session(visit, "encoder connected")
+        try:
+            async with asyncio.timeout(_JOIN_TIMEOUT_S):
+                await visit.joined.wait()
+                joined = await self._nginx.wait_player(visit.name, _JOIN_TIMEOUT_S)
+        except (TimeoutError, NginxUnreachable):
+            joined = False
+        if not joined:
+            session = self._supervisor.session(str(visit.stream_id))
+            if session is not None:
+                session.kill()
+            raise SessionNotStarted
+        self._cancel_grace(visit.stream_id)
+
+    async def release_dead_visit(self, stream_id: UUID) -> None:
+        """Make room for a new encoder when the old one is there in name only.
+
+        An encoder that sends nothing, or that nginx does not know any more, gives way; one that
+        sends stays, and the new one is refused.
+        """
+        visit = self._visits.of_stream(stream_id)
+        if visit is None:
+            return
+        session = self._supervisor.session(str(stream_id))
+        stalled = session is None or session.state is SessionState.STALLED
+        if not stalled and await self._is_publishing(visit):
+            return
+        self._log.warning("visit_taken_over", stream_id=str(stream_id), publication=visit.name)
+        await self._drop(visit)
+        await self._supervisor.wait_ended(str(stream_id), 1.0)
+        await self._close_visit(visit, "taken over")
+
+    def encoder_may_be_gone(self, visit: Visit) -> None:
+        """nginx says so; unless the session notices by itself, ask nginx's stat page."""
+        self._tasks.start(self._check_gone(visit), f"check-{visit.name}")
+
+    async def end_stream(self, stream_id: UUID) -> EndedMedia:
+        """Disconnect the encoder, drain, publish the VOD; called once the stream has ended."""
+        self._cancel_grace(stream_id)
+        await self.disconnect_publisher(stream_id, "stream ended")
+        return await self._recordings.finish(await self._streams.get(stream_id))
+
+    async def disconnect_publisher(self, stream_id: UUID, reason: str) -> None:
+        """Disconnect the encoder, if there is one, and wait until its media are drained."""
+        visit = self._visits.of_stream(stream_id)
+        if visit is None:
+            return
+        self._log.info("encoder_disconnected", stream_id=str(stream_id), reason=reason)
+        await self._drop(visit)
+        await self._supervisor.wait_ended(str(stream_id))
+
+    async def recover(self) -> None:
+        """Take up what the last run of the daemon left: encoders that are still there, streams
+        that are live without one, recordings that were not finished."""
+        await self._recordings.recover()
+        for publication in await self._publications.list_open():
+            await self._recover_visit(Visit(publication, record=True))
+        for stream in await self._streams.live_streams():
+            if self._visits.of_stream(stream.id) is None:
+                self._supervisor.open_stream(str(stream.id), record=stream.options.record_stream)
+                if stream.ingest_state is not IngestState.IDLE:
+                    await self._interrupted(stream.id)
+
+    async def close(self) -> None:
+        """Stop waiting for anything. Sessions are the supervisor's to close."""
+        for grace in self._graces.values():
+            grace.cancel()
+        await self._tasks.close()
+
+    # --- visits
+
+    def _start_session(self, visit: Visit, reason: str) -> None:
+        spec = SessionSpec(str(visit.stream_id), visit.name, f"{self._pull_url}/{visit.name}")
+        self._supervisor.start(spec, record=visit.record, reason=reason)
+
+    async def _recover_visit(self, visit: Visit) -> None:
+        stream = await self._streams.get(visit.stream_id)
+        visit.record = stream.options.record_stream
+        live = stream.status is StreamStatus.LIVE
+        if live and await self._is_publishing(visit):
+            self._visits.add(visit)
+            self._start_session(visit, "daemon restarted")
+            return
+        await self._drop(visit)
+        await self._close_visit(visit, "daemon restarted")
+
+    async def _check_gone(self, visit: Visit) -> None:
+        await asyncio.sleep(_HINT_GRACE_S)
+        session = self._supervisor.session(str(visit.stream_id))
+        if session is None or session.spec.publication != visit.name:
+            return
+        if not await self._is_publishing(visit):
+            session.kill()
+
+    async def _is_publishing(self, visit: Visit) -> bool:
+        """nginx's word; when it cannot be asked, the encoder counts as there."""
+        try:
+            return await self._nginx.is_publishing(visit.name)
+        except NginxUnreachable as error:
+            self._log.warning("nginx_unreachable", error=str(error))
+            return True
+
+    async def _drop(self, visit: Visit) -> None:
+        try:
+            await self._nginx.drop_publisher(visit.name)
+        except NginxUnreachable as error:
+            # The session is stopped all the same; the encoder finds its key refused.
+            self._log.warning("nginx_unreachable", error=str(error))
+
+    async def _close_visit(self, visit: Visit, reason: str) -> None:
+        self._visits.remove(visit)
+        await self._publications.close(visit.publication.id, reason)
+
+    # --- what sessions tell
+
+    def _session_changed(self, spec: SessionSpec, state: SessionState, error: str) -> None:
+        visit = self._visits.named(spec.publication)
+        if visit is None:
+            return
+        if state is SessionState.LIVE:
+            connected = self._to_ingest_state(visit.stream_id, IngestState.CONNECTED)
+            self._tasks.start(connected, f"connected-{visit.name}")
+        elif state in {SessionState.ENDED, SessionState.FAILED}:
+            self._tasks.start(self._session_over(visit, state, error), f"over-{visit.name}")
+
+    async def _session_over(self, visit: Visit, state: SessionState, error: str) -> None:
+        if state is SessionState.FAILED:
+            self._log.error("session_failed", stream_id=str(visit.stream_id), error=error)
+            await self._drop(visit)
+        await self._close_visit(visit, error or "encoder disconnected")
+        if self._visits.of_stream(visit.stream_id) is None:
+            await self._interrupted(visit.stream_id)
+
+    async def _interrupted(self, stream_id: UUID) -> None:
+        """The stream has no encoder: unless it comes back in time, the stream ends."""
+        stream = await self._to_ingest_state(stream_id, IngestState.INTERRUPTED)
+        if stream is not None and stream.status is StreamStatus.LIVE:
+            self._cancel_grace(stream_id)
+            self._graces[stream_id] = self._tasks.start(self._grace(stream), f"grace-{stream_id}")
+
+    async def _grace(self, stream: Stream) -> None:
+        gone_s = (self._clock.now() - stream.ingest_state_since).total_seconds()
+        await asyncio.sleep(max(0.0, self._grace_s - gone_s))
+        self._graces.pop(stream.id, None)
+        try:
+            ended = await self._streams.end(stream.id, EndReason.GRACE_ELAPSED)
+        except StreamNotLive:
+            return
+        self._log.info("stream_ended", stream_id=str(stream.id), reason="grace_elapsed")
+        await self._announcer.ended(ended)
+        await self.end_stream(stream.id)
+
+    def _cancel_grace(self, stream_id: UUID) -> None:
+        grace = self._graces.pop(stream_id, None)
+        if grace is not None and grace is not asyncio.current_task():
+            grace.cancel()
+
+    async def _to_ingest_state(self, stream_id: UUID, target: IngestState) -> Stream | None:
+        """The stream in `target`; None when it cannot go there (it has ended, or nothing ever
+        came). Another daemon's step is looked at once more."""
+        for _ in range(2):
+            try:
+                stream = await self._streams.get(stream_id)
+                if stream.ingest_state is target:
+                    return stream
+                return await self._streams.set_ingest_state(stream_id, stream.ingest_state, target)
+            except (IllegalIngestState, StreamNotFound):
+                continue
+        return None

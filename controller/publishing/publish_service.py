@@ -1,0 +1,130 @@
+"""Who may publish: the decisions behind nginx-rtmp's hooks."""
+
+import secrets
+from dataclasses import dataclass
+
+import structlog
+
+from controller.domain.ports import KeyLookup, PublicationStore
+from controller.domain.publications import KeyMatch, KeyState, Publisher
+from controller.domain.states import StreamStatus
+from controller.errors import (
+    AlreadyPublishing,
+    ControllerError,
+    KeyRevoked,
+    StoreUnavailable,
+    StreamNotLive,
+)
+from controller.publishing.lifecycle import StreamLifecycle
+from controller.publishing.visits import Visit, Visits
+
+_NAME_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """What an encoder asks for: the key it sent, and who it is to nginx."""
+
+    key: str
+    client_id: str
+    address: str
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishDone:
+    """nginx's word that a client has stopped publishing."""
+
+    client_id: str
+    address: str
+
+
+class PublishRefused(Exception):  # noqa: N818  an outcome, not a fault
+    """The encoder is not let in; `code` and `reason` are for logs and never hold the key."""
+
+    def __init__(self, code: str, reason: str, status: int = 403) -> None:
+        self.code = code
+        self.reason = reason
+        self.status = status
+        super().__init__(reason)
+
+
+class PublishService:
+    """Answers on_publish, on_play and on_publish_done."""
+
+    def __init__(
+        self,
+        keys: KeyLookup,
+        publications: PublicationStore,
+        lifecycle: StreamLifecycle,
+        visits: Visits,
+    ) -> None:
+        self._keys = keys
+        self._publications = publications
+        self._lifecycle = lifecycle
+        self._visits = visits
+        self._log = structlog.get_logger()
+
+    async def publish(self, request: PublishRequest) -> str:
+        """Let the encoder in under a fresh internal name, which is answered; PublishRefused.
+
+        When this returns, our puller has joined the name: no packet is lost.
+        """
+        log = self._log.bind(
+            client_id=request.client_id, address=request.address, encoder=request.encoder
+        )
+        try:
+            visit = await self._admit(request)
+        except PublishRefused as refusal:
+            log.warning("publish_refused", code=refusal.code, reason=refusal.reason)
+            raise
+        except StoreUnavailable as error:
+            # Fail closed: whoever is on air stays, nobody new is let in unchecked.
+            log.error("publish_refused", code=error.code, reason=error.detail)  # noqa: TRY400
+            raise PublishRefused(error.code, error.detail, error.http_status) from error
+        log.info("publish_accepted", stream_id=str(visit.stream_id), publication=visit.name)
+        return visit.name
+
+    def play(self, internal_name: str) -> bool:
+        """Whether a player may have this name: our puller, for a visit that is running."""
+        visit = self._visits.named(internal_name)
+        if visit is None:
+            return False
+        visit.joined.set()
+        return True
+
+    async def publish_done(self, done: PublishDone) -> None:
+        """Take the hint: the visit's session is given a moment, then asked to look."""
+        visit = self._visits.of_client(done.client_id, done.address)
+        if visit is not None:
+            self._lifecycle.encoder_may_be_gone(visit)
+
+    async def _admit(self, request: PublishRequest) -> Visit:
+        match = self._checked(await self._keys.find_key(request.key) if request.key else None)
+        await self._lifecycle.release_dead_visit(match.stream_id)
+        name = f"p_{secrets.token_hex(_NAME_BYTES)}"
+        publisher = Publisher(request.client_id, request.address)
+        try:
+            publication = await self._publications.open(
+                match.stream_id, match.key_id, name, publisher
+            )
+        except (AlreadyPublishing, KeyRevoked, StreamNotLive) as error:
+            raise PublishRefused(error.code, error.detail) from error
+        visit = Visit(publication, match.record_stream)
+        try:
+            await self._lifecycle.begin(visit)
+        except ControllerError as error:
+            raise PublishRefused(error.code, error.detail, error.http_status) from error
+        return visit
+
+    @staticmethod
+    def _checked(match: KeyMatch | None) -> KeyMatch:
+        if match is None:
+            raise PublishRefused("unknown_key", "no stream has this key")
+        if match.key_state is KeyState.REVOKED:
+            raise PublishRefused("revoked_key", "the key was replaced by a new one")
+        if match.stream_status is not StreamStatus.LIVE:
+            raise PublishRefused(
+                f"stream_{match.stream_status}", f"the stream is {match.stream_status}, not live"
+            )
+        return match

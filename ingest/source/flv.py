@@ -1,0 +1,151 @@
+"""Reads the FLV that nginx-rtmp's recorder writes (Adobe FLV 10.1 §E), in whatever pieces it comes.
+
+Pure Python over byte strings: a stranger's bytes can make it raise MalformedMedia, nothing worse.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.errors import MalformedMedia
+from ingest.media import AudioFormat, Codec, MediaKind, Packet, VideoFormat
+from ingest.source.aac_config import aac_format
+from ingest.source.h264_sps import picture_size
+
+_FILE_HEADER_BYTES = 13
+_TAG_HEADER_BYTES = 11
+_TRAILER_BYTES = 4
+_AUDIO, _VIDEO = 8, 9
+_AVC, _ENHANCED = 7, 0x80
+_AAC, _MP3, _MP3_8K = 10, 2, 14
+_MP3_RATES = (5_512, 11_025, 22_050, 44_100)
+_CONFIG, _MEDIA = 0, 1
+
+
+@dataclass(slots=True)
+class FlvCounters:
+    """What was left out, in tags."""
+
+    unsupported: int = 0
+    malformed: int = 0
+    empty: int = 0
+
+
+FlvItem = tuple[int, Packet | VideoFormat | AudioFormat]
+"""Offset of the tag in the file, and what it carries."""
+
+
+class FlvReader:
+    """Bytes in, items out. `offset` is where in the file the first byte fed stands.
+
+    A decoder configuration that repeats the last one is not announced again.
+    """
+
+    def __init__(self, offset: int = 0) -> None:
+        self.counters = FlvCounters()
+        self._offset = offset
+        self._buffer = b""
+        self._video_config = b""
+        self._audio_config = b""
+
+    @property
+    def offset(self) -> int:
+        """Where in the file the first unread tag starts."""
+        return self._offset
+
+    def feed(self, data: bytes) -> Iterator[FlvItem]:
+        """The items that `data` completes. Take them all before feeding again."""
+        buffer = self._buffer + data if self._buffer else data
+        position = 0
+        if self._offset < _FILE_HEADER_BYTES:
+            if len(buffer) < _FILE_HEADER_BYTES:
+                self._buffer = buffer
+                return
+            if buffer[:3] != b"FLV":
+                raise MalformedMedia("the spool file is no FLV")
+            position = _FILE_HEADER_BYTES
+        start = self._offset
+        size = len(buffer)
+        while position + _TAG_HEADER_BYTES <= size:
+            length = int.from_bytes(buffer[position + 1 : position + 4], "big")
+            end = position + _TAG_HEADER_BYTES + length + _TRAILER_BYTES
+            if end > size:
+                break
+            item = self._tag(buffer, position, length)
+            if item is not None:
+                yield start + position, item
+            position = end
+        self._offset = start + position
+        self._buffer = buffer[position:]
+
+    def _tag(
+        self, buffer: bytes, position: int, length: int
+    ) -> Packet | VideoFormat | AudioFormat | None:
+        kind = buffer[position] & 0x1F
+        if not length:
+            self.counters.empty += 1
+            return None
+        low = int.from_bytes(buffer[position + 4 : position + 7], "big")
+        stamp = buffer[position + 7] << 24 | low
+        start = position + _TAG_HEADER_BYTES
+        try:
+            if kind == _VIDEO:
+                return self._video(buffer, start, start + length, stamp)
+            if kind == _AUDIO:
+                return self._audio(buffer, start, start + length, stamp)
+        except MalformedMedia:
+            self.counters.malformed += 1
+            return None
+        return None  # metadata: the recorder writes none, and nothing here needs it
+
+    def _video(
+        self, buffer: bytes, start: int, end: int, stamp: int
+    ) -> Packet | VideoFormat | None:
+        first = buffer[start]
+        if first & _ENHANCED or first & 0x0F != _AVC or end - start < 5:  # noqa: PLR2004
+            self.counters.unsupported += 1
+            return None
+        if buffer[start + 1] == _CONFIG:
+            return self._video_format(buffer[start + 5 : end])
+        if buffer[start + 1] != _MEDIA or end - start == 5:  # noqa: PLR2004
+            return None  # end of sequence, or a frame without data
+        offset = int.from_bytes(buffer[start + 2 : start + 5], "big", signed=True)
+        data = buffer[start + 5 : end]
+        return Packet(MediaKind.VIDEO, stamp, stamp + offset, first >> 4 == 1, data)
+
+    def _audio(
+        self, buffer: bytes, start: int, end: int, stamp: int
+    ) -> Packet | AudioFormat | None:
+        sound_format = buffer[start] >> 4
+        if sound_format in {_MP3, _MP3_8K}:
+            return self._mp3(buffer, start, end, stamp)
+        if sound_format != _AAC:
+            self.counters.unsupported += 1
+            return None
+        if end - start < 3:  # noqa: PLR2004
+            self.counters.empty += 1
+            return None
+        data = buffer[start + 2 : end]
+        if buffer[start + 1] == _CONFIG:
+            if data == self._audio_config:
+                return None
+            track = aac_format(data)
+            self._audio_config = data
+            return track
+        return Packet(MediaKind.AUDIO, stamp, stamp, True, data)
+
+    def _mp3(self, buffer: bytes, start: int, end: int, stamp: int) -> Packet | AudioFormat | None:
+        """The first frame tells the format, and is lost to it: 26 ms."""
+        first = buffer[start : start + 1]
+        if first != self._audio_config:
+            self._audio_config = first
+            rate = 8_000 if first[0] >> 4 == _MP3_8K else _MP3_RATES[first[0] >> 2 & 3]
+            samples = 1152 if rate > 24_000 else 576  # noqa: PLR2004  MPEG-1, MPEG-2 layer III
+            return AudioFormat(Codec.MP3, b"", rate, 2 if first[0] & 1 else 1, samples)
+        return Packet(MediaKind.AUDIO, stamp, stamp, True, buffer[start + 1 : end])
+
+    def _video_format(self, config: bytes) -> VideoFormat | None:
+        if config == self._video_config:
+            return None
+        width, height = picture_size(config)
+        self._video_config = config
+        return VideoFormat(Codec.H264, config, width, height)
