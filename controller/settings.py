@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         default="rtmp://127.0.0.1:1935/live",
         description="nginx-rtmp's application as the session workers reach it, on loopback.",
     )
+    spool: bool = Field(
+        default=True,
+        description="Whether nginx-rtmp records each publication into the data folder's `spool`, "
+        "so that a restart loses nothing. Off: workers pull, and a restart leaves a gap.",
+    )
     database_url: SecretStr = Field(
         default=SecretStr(""),
         description="`sqlite:///path` or `postgresql://user:password@host/name`. "

@@ -11,6 +11,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from ingest.checkpoint import SegmenterState, TimelineState
+from ingest.media import AudioFormat, VideoFormat
+
 
 class _Entry(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
     pass
@@ -66,6 +69,23 @@ class SegmentWritten(_Entry, tag="segment", frozen=True, kw_only=True):
     parts: int
 
 
+class Checkpoint(_Entry, tag="checkpoint", frozen=True, kw_only=True):
+    """Whoever reads `spool` from here on makes the same parts and segments again.
+
+    Offsets are in bytes; packets of a track before its own offset are done with. `inits` are the
+    numbers of the initialization sections in force, by kind.
+    """
+
+    spool: str
+    video_offset: int
+    audio_offset: int
+    video: VideoFormat | None
+    audio: AudioFormat | None
+    inits: dict[str, int]
+    timeline: TimelineState
+    segmenter: SegmenterState
+
+
 class StreamFinished(_Entry, tag="finished", frozen=True, kw_only=True):
     """No more media will come: the stream has ended."""
 
@@ -73,7 +93,7 @@ class StreamFinished(_Entry, tag="finished", frozen=True, kw_only=True):
 
 
 JournalEntry: TypeAlias = (
-    PeriodStarted | InitWritten | PartWritten | SegmentWritten | StreamFinished
+    PeriodStarted | InitWritten | PartWritten | SegmentWritten | Checkpoint | StreamFinished
 )
 
 

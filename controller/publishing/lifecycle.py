@@ -4,6 +4,7 @@ An encoder that vanishes does not end its stream: for a grace time the same key 
 """
 
 import asyncio
+from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -31,6 +32,8 @@ from ingest import SessionSpec, SessionState, SessionSupervisor
 
 _JOIN_TIMEOUT_S = 5.0
 """Below nginx's netcall_timeout (8 s), after which it refuses by itself."""
+
+_LOOK_TIMEOUT_S = 1.5
 
 _HINT_GRACE_S = 1.0
 """How long after nginx's hint a session may take to see the end by itself."""
@@ -60,6 +63,7 @@ class StreamLifecycle:
         clock: Clock,
         *,
         pull_url: str,
+        spool_dir: Path | None,
         grace_s: float,
     ) -> None:
         self._streams = streams
@@ -71,6 +75,7 @@ class StreamLifecycle:
         self._visits = visits
         self._clock = clock
         self._pull_url = pull_url
+        self._spool_dir = spool_dir
         self._grace_s = grace_s
         self._tasks = BackgroundTasks()
         self._graces: dict[UUID, asyncio.Task[None]] = {}
@@ -80,22 +85,29 @@ class StreamLifecycle:
     async def begin(self, visit: Visit) -> None:
         """Start the session of a visit; when this returns, our puller has joined it.
 
-        Raises SessionNotStarted; the visit is then closed.
+        Raises SessionNotStarted; the visit is then closed. Where nginx records a spool the puller
+        is needed for rare codecs only, and a machine that is too busy to start it in time does
+        not keep an encoder out.
         """
         self._visits.add(visit)
         self._start_session(visit, "encoder connected")
-        try:
-            async with asyncio.timeout(_JOIN_TIMEOUT_S):
-                await visit.joined.wait()
-                joined = await self._nginx.wait_player(visit.name, _JOIN_TIMEOUT_S)
-        except (TimeoutError, NginxUnreachable):
-            joined = False
-        if not joined:
-            session = self._supervisor.session(str(visit.stream_id))
-            if session is not None:
-                session.kill()
-            raise SessionNotStarted
+        spooled = self._spool_dir is not None
+        if not await self._joined(visit, _LOOK_TIMEOUT_S if spooled else _JOIN_TIMEOUT_S):
+            self._log.warning("puller_late", publication=visit.name)
+            if not spooled:
+                session = self._supervisor.session(str(visit.stream_id))
+                if session is not None:
+                    session.kill()
+                raise SessionNotStarted
         self._cancel_grace(visit.stream_id)
+
+    async def _joined(self, visit: Visit, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await visit.joined.wait()
+                return await self._nginx.wait_player(visit.name, timeout_s)
+        except (TimeoutError, NginxUnreachable):
+            return False
 
     async def release_dead_visit(self, stream_id: UUID) -> None:
         """Make room for a new encoder when the old one is there in name only.
@@ -137,9 +149,9 @@ class StreamLifecycle:
     async def recover(self) -> None:
         """Take up what the last run of the daemon left: encoders that are still there, streams
         that are live without one, recordings that were not finished."""
-        await self._recordings.recover()
         for publication in await self._publications.list_open():
             await self._recover_visit(Visit(publication, record=True))
+        await self._recordings.recover(but=self._visits.streams())
         for stream in await self._streams.live_streams():
             if self._visits.of_stream(stream.id) is None:
                 self._supervisor.open_stream(str(stream.id), record=stream.options.record_stream)
@@ -155,16 +167,26 @@ class StreamLifecycle:
     # --- visits
 
     def _start_session(self, visit: Visit, reason: str) -> None:
-        spec = SessionSpec(str(visit.stream_id), visit.name, f"{self._pull_url}/{visit.name}")
+        spec = SessionSpec(
+            str(visit.stream_id), visit.name, f"{self._pull_url}/{visit.name}", self._spool(visit)
+        )
         self._supervisor.start(spec, record=visit.record, reason=reason)
 
+    def _spool(self, visit: Visit) -> Path | None:
+        return self._spool_dir / f"{visit.name}.flv" if self._spool_dir is not None else None
+
     async def _recover_visit(self, visit: Visit) -> None:
+        """Go on with an encoder that is still there, or with what it left in the spool."""
         stream = await self._streams.get(visit.stream_id)
         visit.record = stream.options.record_stream
+        spool = self._spool(visit)
+        left = spool is not None and spool.exists()
         live = stream.status is StreamStatus.LIVE
-        if live and await self._is_publishing(visit):
+        if left or (live and await self._is_publishing(visit)):
             self._visits.add(visit)
             self._start_session(visit, "daemon restarted")
+            if not live:
+                await self._drop(visit)
             return
         await self._drop(visit)
         await self._close_visit(visit, "daemon restarted")
@@ -213,8 +235,13 @@ class StreamLifecycle:
             self._log.error("session_failed", stream_id=str(visit.stream_id), error=error)
             await self._drop(visit)
         await self._close_visit(visit, error or "encoder disconnected")
-        if self._visits.of_stream(visit.stream_id) is None:
+        if self._visits.of_stream(visit.stream_id) is not None:
+            return
+        stream = await self._streams.get(visit.stream_id)
+        if stream.status is StreamStatus.LIVE:
             await self._interrupted(visit.stream_id)
+        else:
+            await self._recordings.finish(stream)
 
     async def _interrupted(self, stream_id: UUID) -> None:
         """The stream has no encoder: unless it comes back in time, the stream ends."""

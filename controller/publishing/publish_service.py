@@ -39,7 +39,7 @@ class PublishDone:
     address: str
 
 
-class PublishRefused(Exception):  # noqa: N818  an outcome, not a fault
+class PublishRefused(Exception):
     """The encoder is not let in; `code` and `reason` are for logs and never hold the key."""
 
     def __init__(self, code: str, reason: str, status: int = 403) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Set
 from uuid import UUID
 
 import structlog
@@ -32,6 +33,7 @@ class Recordings:
         self._supervisor = supervisor
         self._vod_base_url = vod_base_url
         self._tasks = BackgroundTasks()
+        self._running: dict[UUID, asyncio.Task[str | None]] = {}
         self._log = structlog.get_logger()
 
     async def finish(self, stream: Stream) -> EndedMedia:
@@ -40,20 +42,23 @@ class Recordings:
         Answers without a URL when there is no recording, or when it is not ready in time: then
         it goes on in the background until it succeeds.
         """
-        work = self._tasks.start(self._finish(stream), f"finish-{stream.id}")
+        work = self._start(stream)
         await asyncio.wait({work}, timeout=_FINISH_TIMEOUT_S)
         if work.done() and not work.cancelled() and work.exception() is None:
             return EndedMedia(vod_url=work.result())
         return EndedMedia(vod_url=None)
 
-    async def recover(self) -> None:
+    async def recover(self, but: Set[UUID]) -> None:
         """Finish what the last run of the daemon left: ended streams without their VOD, and live
-        files that nobody needs any more."""
+        files that nobody needs any more. Streams in `but` have a session that comes first.
+        """
         root = self._supervisor.folder("")
         folders = await asyncio.to_thread(lambda: [*root.iterdir()] if root.exists() else [])
         for folder in folders:
             with contextlib.suppress(ValueError):
-                await self._recover(UUID(folder.name))
+                stream_id = UUID(folder.name)
+                if stream_id not in but:
+                    await self._recover(stream_id)
 
     async def close(self) -> None:
         """Stop; what is unfinished is taken up by `recover` at the next start."""
@@ -66,7 +71,16 @@ class Recordings:
             self._log.warning("live_files_of_unknown_stream", stream_id=str(stream_id))
             return
         if stream.status is StreamStatus.ENDED:
-            self._tasks.start(self._finish(stream), f"finish-{stream_id}")
+            self._start(stream)
+
+    def _start(self, stream: Stream) -> asyncio.Task[str | None]:
+        """The stream's one finishing task."""
+        running = self._running.get(stream.id)
+        if running is None:
+            running = self._tasks.start(self._finish(stream), f"finish-{stream.id}")
+            self._running[stream.id] = running
+            running.add_done_callback(lambda _: self._running.pop(stream.id, None))
+        return running
 
     async def _finish(self, stream: Stream) -> str | None:
         """The VOD's URL, tried until the store takes it; None when nothing was recorded."""

@@ -42,6 +42,10 @@ class Visits:
         if self._by_stream.get(visit.stream_id) is visit:
             del self._by_stream[visit.stream_id]
 
+    def streams(self) -> set[UUID]:
+        """The streams that are visited."""
+        return set(self._by_stream)
+
     def of_stream(self, stream_id: UUID) -> Visit | None:
         """The stream's visit."""
         return self._by_stream.get(stream_id)

@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
+from ingest.checkpoint import SegmenterState, TrackState
 from ingest.media import AudioFormat, MediaKind, Sample, TrackFormat
 from ingest.packaging.fragment import audio_chunk, audio_tfhd, video_chunk
 from ingest.settings import PackagingSettings
@@ -57,31 +56,6 @@ class SegmentReady:
     start: int
     duration: int
     parts: int
-
-
-class TrackState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a track stands between two parts; times in ticks. `index` counts the parts of the
-    open segment that are finished."""
-
-    started: bool
-    number: int
-    msn: int
-    index: int
-    segment_start: int
-    end: int
-    shift: int
-
-
-class SegmenterState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a segmenter needs to go on at the first sample of an open part as if nothing had been.
-
-    `cuts` are in seconds, the rest in ticks of the video track.
-    """
-
-    tracks: dict[str, TrackState]
-    cuts: list[float]
-    last_duration: int
-    last_key_dts: int
 
 
 class SegmentSink(Protocol):

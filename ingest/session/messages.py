@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from ingest.media import Codec
 from ingest.session.state import SessionState
 
 
@@ -24,10 +25,27 @@ class StartSession(_Message, tag="start", frozen=True, kw_only=True):
     segment_target_s: float
     reason: str
     read_timeout_s: float
+    standby: bool = False
+
+
+class StartSpool(_Message, tag="spool", frozen=True, kw_only=True):
+    """Daemon → packager: package the spool file `spool` into `folder`."""
+
+    spool: str
+    folder: str
+    part_target_s: float
+    segment_target_s: float
+    reason: str
+
+
+class Proceed(_Message, tag="proceed", frozen=True, kw_only=True):
+    """Daemon → pull worker: package what you joined; until then it only looked."""
 
 
 class StopSession(_Message, tag="stop", frozen=True, kw_only=True):
-    """Daemon → worker: close what is open and end."""
+    """Daemon → worker: close what is open and end; `discard` what was not begun."""
+
+    discard: bool = False
 
 
 class StateChanged(_Message, tag="state", frozen=True, kw_only=True):
@@ -37,6 +55,12 @@ class StateChanged(_Message, tag="state", frozen=True, kw_only=True):
     error: str = ""
     code: str = ""
     retryable: bool = False
+
+
+class TracksFound(_Message, tag="tracks", frozen=True, kw_only=True):
+    """Pull worker → daemon: what the encoder sends, by codec."""
+
+    codecs: list[Codec]
 
 
 class JournalGrew(_Message, tag="journal", frozen=True, kw_only=True):
@@ -56,15 +80,32 @@ class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     notifications_dropped: int
 
 
-ToWorker: TypeAlias = StartSession | StopSession
-FromWorker: TypeAlias = StateChanged | JournalGrew | SessionReport
+ToWorker: TypeAlias = StartSession | StartSpool | Proceed | StopSession
+FromWorker: TypeAlias = StateChanged | TracksFound | JournalGrew | SessionReport
+
+
+class ToStream(msgspec.Struct, frozen=True, kw_only=True):
+    """Daemon → packager: `message` for the session called `session`."""
+
+    session: str
+    message: ToWorker
+
+
+class FromStream(msgspec.Struct, frozen=True, kw_only=True):
+    """Packager → daemon: `message` of the session called `session`."""
+
+    session: str
+    message: FromWorker
+
 
 _encoder = msgspec.json.Encoder()
 _to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _from_worker: msgspec.json.Decoder[FromWorker] = msgspec.json.Decoder(FromWorker)
+_to_stream = msgspec.json.Decoder(ToStream)
+_from_stream = msgspec.json.Decoder(FromStream)
 
 
-def encode(message: ToWorker | FromWorker) -> bytes:
+def encode(message: ToWorker | FromWorker | ToStream | FromStream) -> bytes:
     """One line, newline included."""
     return _encoder.encode(message) + b"\n"
 
@@ -77,3 +118,13 @@ def decode_to_worker(line: bytes) -> ToWorker:
 def decode_from_worker(line: bytes) -> FromWorker:
     """A line that a worker wrote; msgspec.DecodeError for anything else."""
     return _from_worker.decode(line)
+
+
+def decode_to_stream(line: bytes) -> ToStream:
+    """A line that the daemon wrote to a packager; msgspec.DecodeError for anything else."""
+    return _to_stream.decode(line)
+
+
+def decode_from_stream(line: bytes) -> FromStream:
+    """A line that a packager wrote; msgspec.DecodeError for anything else."""
+    return _from_stream.decode(line)

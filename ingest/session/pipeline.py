@@ -2,78 +2,38 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+from ingest.checkpoint import TimelineState
 from ingest.clock import Clock
-from ingest.journal_entries import (
-    InitWritten,
-    PartWritten,
-    PeriodStarted,
-    SegmentWritten,
-)
-from ingest.media import AudioFormat, MediaKind, Packet, TrackFormat, VideoFormat
+from ingest.journal_entries import Checkpoint, InitWritten, JournalEntry, PeriodStarted
+from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
-from ingest.packaging.segmenter import PartReady, Segmenter, SegmentReady
+from ingest.packaging.segmenter import Segmenter
+from ingest.session.file_sink import FileSink
+from ingest.session.messages import SessionReport
 from ingest.settings import PackagingSettings
-from ingest.source.timeline import Timeline, TimelineCounters
+from ingest.source.timeline import Timeline
 from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import JournalEnd
 from ingest.window.segment_store import SegmentStore
 
 
-class _FileSink:
-    """Writes what the segmenter finishes, then says so in the journal."""
+class _Mark(NamedTuple):
+    """A packet to start again from: its place in the spool, its stamp, its dts in ticks."""
 
-    def __init__(
-        self, store: SegmentStore, journal: JournalWriter, notify: Callable[[], None]
-    ) -> None:
-        self._store = store
-        self._journal = journal
-        self._notify = notify
-        self._open: dict[MediaKind, list[bytes]] = {}
-        self.inits: dict[MediaKind, int] = {}
-
-    def part(self, part: PartReady) -> None:
-        rendition = part.kind.value
-        self._store.write_part(rendition, part.number, part.data)
-        self._open.setdefault(part.kind, []).append(part.data)
-        self._journal.append(
-            PartWritten(
-                rendition=rendition,
-                msn=part.msn,
-                index=part.index,
-                number=part.number,
-                start=part.start,
-                duration=part.duration,
-                size=len(part.data),
-                independent=part.independent,
-            )
-        )
-        self._notify()
-
-    def segment(self, segment: SegmentReady) -> None:
-        rendition = segment.kind.value
-        parts = self._open.pop(segment.kind, [])
-        size = self._store.write_segment(rendition, segment.msn, parts) if parts else 0
-        self._journal.append(
-            SegmentWritten(
-                rendition=rendition,
-                msn=segment.msn,
-                init=self.inits[segment.kind],
-                start=segment.start,
-                duration=segment.duration,
-                size=size,
-                parts=segment.parts,
-            )
-        )
-        self._notify()
+    offset: int
+    stamp_ms: int
+    dts: int
 
 
 class Pipeline:
     """Packages one stream's packets into its folder, going on where the journal ended.
 
-    `notify` is called after each journal entry that players wait for. `tracks` may change between
-    packets: each set of tracks is a Period of its own.
+    `notify` is called after each journal entry that players wait for. Each set of tracks is a
+    Period of its own. Packets that come with their offset in `spool` leave checkpoints; nothing
+    before `checkpoint_offset` is read again.
     """
 
     def __init__(
@@ -86,54 +46,80 @@ class Pipeline:
         notify: Callable[[], None],
         *,
         reason: str,
+        spool: str = "",
     ) -> None:
         self._store = SegmentStore(folder)
         self._journal = journal
         self._settings = settings
         self._clock = clock
-        self._sink = _FileSink(self._store, journal, notify)
+        self._sink = FileSink(self._store, journal, end, notify)
         self._next_period = end.next_period
         self._next_init = end.next_init
         self._next_msn = end.next_msn
         self._next_numbers = end.next_numbers
         self._target_duration_s = end.target_duration_s or settings.target_duration_s
         self._reason = reason
+        self._spool = spool
         self._tracks: tuple[TrackFormat, ...] = ()
+        self._leader = MediaKind.VIDEO
         self._timeline = Timeline(())
         self._segmenter: Segmenter | None = None
+        self._audio_mark: _Mark | None = None
+        self.checkpoint_offset = 0
         self._frames = dict.fromkeys(MediaKind, 0)
 
-    @property
-    def counters(self) -> TimelineCounters:
-        """What the timeline of the Period had to repair."""
-        return self._timeline.counters
+    def report(self, notifications_dropped: int) -> SessionReport:
+        """What was counted: access units of the session, repairs of the running Period."""
+        counters = self._timeline.counters
+        return SessionReport(
+            video_frames=self._frames[MediaKind.VIDEO],
+            audio_frames=self._frames[MediaKind.AUDIO],
+            repaired_dts=counters.repaired_dts,
+            audio_reanchored=counters.audio_reanchored,
+            dropped_before_start=counters.dropped_before_start,
+            notifications_dropped=notifications_dropped,
+        )
 
     @property
-    def frames(self) -> dict[MediaKind, int]:
-        """Access units taken, by kind."""
-        return self._frames
+    def tracks(self) -> tuple[TrackFormat, ...]:
+        """The tracks of the running Period, or of the one that the next packet starts."""
+        return self._tracks
 
     def start(self, tracks: tuple[TrackFormat, ...], reason: str | None = None) -> None:
         """Close the running Period, if any; the next packets belong to a new one of `tracks`."""
         self.finish()
-        self._tracks = tracks
-        self._timeline = Timeline(tracks)
+        self._set_tracks(tracks)
         if reason is not None:
             self._reason = reason
 
-    def feed(self, packet: Packet) -> None:
-        """Take one access unit."""
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on in the Period of `checkpoint`; the next packets are those from its offsets on."""
+        tracks: list[TrackFormat] = [t for t in (checkpoint.video, checkpoint.audio) if t]
+        self._set_tracks(tuple(tracks))
+        self._timeline.restore(checkpoint.timeline)
+        self._segmenter = self._make_segmenter()
+        self._segmenter.restore(checkpoint.segmenter)
+        for kind, init in checkpoint.inits.items():
+            self._sink.inits[MediaKind(kind)] = init
+        for name, track in checkpoint.segmenter.tracks.items():
+            numbers = range(track.number - track.index, track.number)
+            self._sink.reopen(MediaKind(name), numbers)
+
+    def feed(self, packet: Packet, offset: int | None = None) -> None:
+        """Take one access unit; `offset` is where it starts in the spool, if it comes from one."""
         if self._timeline.breaks(packet):
             self.start(self._tracks, "timestamp jump")
         sample = self._timeline.accept(packet)
         if sample is None:
             return
-        segmenter = self._segmenter or self._open_period()
+        segmenter = self._segmenter or self._open_period(sample, offset)
         self._frames[packet.kind] += 1
         if packet.kind is MediaKind.VIDEO:
             segmenter.video(sample)
         else:
             segmenter.audio(sample)
+        if offset is not None:
+            self._mark(segmenter, packet.kind, sample, offset)
 
     def finish(self) -> None:
         """Close the running Period: its last part and segment are written."""
@@ -145,25 +131,71 @@ class Pipeline:
         self._next_numbers |= segmenter.next_numbers
         self._segmenter = None
 
-    def _open_period(self) -> Segmenter:
-        self._journal.append(
-            PeriodStarted(
-                period=self._next_period, wall_s=self._clock.wall_s(), reason=self._reason
-            )
-        )
-        self._next_period += 1
-        for track in self._tracks:
-            self._write_init(track)
-        self._segmenter = Segmenter(
+    def _set_tracks(self, tracks: tuple[TrackFormat, ...]) -> None:
+        self._tracks = tracks
+        video = any(track.kind is MediaKind.VIDEO for track in tracks)
+        self._leader = MediaKind.VIDEO if video else MediaKind.AUDIO
+        self._timeline = Timeline(tracks)
+        self._audio_mark = None
+
+    def _make_segmenter(self) -> Segmenter:
+        return Segmenter(
             self._tracks,
             self._settings,
             self._sink,
             next_msn=self._next_msn,
             next_numbers=self._next_numbers,
         )
-        return self._segmenter
 
-    def _write_init(self, track: TrackFormat) -> None:
+    def _open_period(self, first: Sample, offset: int | None) -> Segmenter:
+        """Announce the Period, its tracks and where to take it up, in one write."""
+        segmenter = self._segmenter = self._make_segmenter()
+        entries: list[JournalEntry] = [
+            PeriodStarted(
+                period=self._next_period, wall_s=self._clock.wall_s(), reason=self._reason
+            )
+        ]
+        self._next_period += 1
+        entries += [self._write_init(track) for track in self._tracks]
+        if offset is not None:
+            entries.append(self._checkpoint(segmenter, first, offset))
+        self._journal.append(*entries)
+        return segmenter
+
+    def _mark(self, segmenter: Segmenter, kind: MediaKind, sample: Sample, offset: int) -> None:
+        """Remember where open parts begin; leave a checkpoint where a segment opens."""
+        if kind is MediaKind.AUDIO and segmenter.open_samples(kind) == 1:
+            stamp = self._timeline.last_ms(kind) or 0
+            self._audio_mark = _Mark(offset, stamp, sample.dts)
+        if kind is self._leader and segmenter.segment_opens():
+            self._journal.append(self._checkpoint(segmenter, sample, offset))
+
+    def _checkpoint(self, segmenter: Segmenter, sample: Sample, offset: int) -> Checkpoint:
+        """Taken at the leader's `sample`, which opens a segment."""
+        timeline = self._timeline
+        audio = self._audio_mark
+        if audio is not None and not segmenter.open_samples(MediaKind.AUDIO):
+            audio = None  # its open part is empty: whatever comes next begins it
+        video_leads = self._leader is MediaKind.VIDEO
+        self.checkpoint_offset = min(offset, audio.offset) if audio else offset
+        return Checkpoint(
+            spool=self._spool,
+            video_offset=offset,
+            audio_offset=audio.offset if audio else offset,
+            video=next((t for t in self._tracks if isinstance(t, VideoFormat)), None),
+            audio=next((t for t in self._tracks if isinstance(t, AudioFormat)), None),
+            inits={kind.value: init for kind, init in self._sink.inits.items()},
+            timeline=TimelineState(
+                origin_ms=timeline.origin_ms or 0,
+                video_ms=timeline.last_ms(MediaKind.VIDEO) if video_leads else None,
+                video_dts=sample.dts if video_leads else 0,
+                audio_ms=audio.stamp_ms if audio else timeline.last_ms(MediaKind.AUDIO),
+                audio_dts=audio.dts if audio else timeline.next_audio_dts,
+            ),
+            segmenter=segmenter.state(),
+        )
+
+    def _write_init(self, track: TrackFormat) -> InitWritten:
         rendition, number = track.kind.value, self._next_init
         self._next_init += 1
         self._store.add_rendition(rendition)
@@ -171,18 +203,16 @@ class Pipeline:
         self._sink.inits[track.kind] = number
         video = track if isinstance(track, VideoFormat) else None
         audio = track if isinstance(track, AudioFormat) else None
-        self._journal.append(
-            InitWritten(
-                rendition=rendition,
-                kind=track.kind.value,
-                init=number,
-                codecs=codec_string(track),
-                timescale=track.timescale,
-                part_target_s=self._settings.part_limit_s,
-                target_duration_s=self._target_duration_s,
-                width=video.width if video else 0,
-                height=video.height if video else 0,
-                channels=audio.channels if audio else 0,
-                sample_rate=audio.sample_rate if audio else 0,
-            )
+        return InitWritten(
+            rendition=rendition,
+            kind=track.kind.value,
+            init=number,
+            codecs=codec_string(track),
+            timescale=track.timescale,
+            part_target_s=self._settings.part_limit_s,
+            target_duration_s=self._target_duration_s,
+            width=video.width if video else 0,
+            height=video.height if video else 0,
+            channels=audio.channels if audio else 0,
+            sample_rate=audio.sample_rate if audio else 0,
         )

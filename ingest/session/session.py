@@ -1,19 +1,33 @@
-"""One publication's session: a worker is kept at work for as long as the encoder is there."""
+"""One publication's session: a worker is kept at work for as long as the encoder is there.
+
+Where nginx records a spool, a shared packager tails it. The recorder leaves out what it does not
+know (HEVC, AV1, Opus), so a pull worker joins beside it, looks, and takes over when the encoder
+sends one of those.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import structlog
 
+from ingest.media import Codec
 from ingest.ports import PublicationProbe
 from ingest.session.messages import (
+    FromWorker,
     JournalGrew,
+    Proceed,
     SessionReport,
     StartSession,
+    StartSpool,
     StateChanged,
     StopSession,
+    ToWorker,
+    TracksFound,
 )
+from ingest.session.packager_process import PackagerPool
 from ingest.session.state import SessionState, check
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool, WorkerProcess
@@ -27,15 +41,44 @@ _HEALTHY_S = 30.0
 """A worker that lived this long earns its successor a fresh back-off."""
 
 _RESTART_BUDGET = 8
+_SPOOLED = frozenset({Codec.H264, Codec.AAC, Codec.MP3})
+"""Codecs that nginx-rtmp's recorder writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """What a session serves: `publication` is the internal name, `url` where to pull it."""
+    """What a session serves: `publication` is the internal name, `url` where to pull it, `spool`
+    the file into which nginx records it (None: it does not)."""
 
     stream_id: str
     publication: str
     url: str
+    spool: Path | None = None
+
+
+class SessionWorker(Protocol):
+    """Whoever packages the session: a process of its own, or a place in a shared one."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        ...
+
+    def tell(self, message: ToWorker) -> None:
+        """Send a message."""
+        ...
+
+    def messages(self) -> AsyncIterator[FromWorker]:
+        """What it says, until its end."""
+        ...
+
+    async def end(self) -> int:
+        """Make sure that it is gone; answers its exit status."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
 
 
 @dataclass(slots=True)
@@ -55,7 +98,8 @@ class Session:
         self,
         spec: SessionSpec,
         media: StreamMedia,
-        pool: WorkerPool,
+        workers: WorkerPool,
+        packagers: PackagerPool,
         probe: PublicationProbe,
         settings: PackagingSettings,
         on_state: Callable[["Session", SessionState], None],
@@ -67,12 +111,17 @@ class Session:
         self.state = SessionState.REQUESTED
         self.error = ""
         self.restarts = 0
-        self._pool = pool
+        self._workers = workers
+        self._packagers = packagers
         self._probe = probe
         self._settings = settings
         self._on_state = on_state
         self._reason = reason
-        self._worker: WorkerProcess | None = None
+        self._worker: SessionWorker | None = None
+        self._pulls = spec.spool is None
+        self._puller: WorkerProcess | None = None  # joined, and found to be needed
+        self._looking: asyncio.Task[None] | None = None
+        self._heard_at = 0.0
         self._stopping = False
         self._log = structlog.get_logger().bind(
             stream_id=spec.stream_id, publication=spec.publication
@@ -84,21 +133,32 @@ class Session:
         return self._worker.pid if self._worker else None
 
     async def run(self) -> None:
-        """Serve the publication to its end; never raises but CancelledError."""
+        """Serve the publication to its end; never raises but CancelledError.
+
+        A session that is cancelled leaves journal and spool as they are: the next daemon goes on.
+        """
         attempt = 0
-        while True:
-            outcome = await self._run_worker()
-            if self._stopping or not await self._encoder_is_there(outcome):
-                break
-            if not outcome.retryable or self.restarts >= _RESTART_BUDGET:
-                self._fail(outcome.error or "the worker keeps dying")
-                return
-            attempt = 0 if outcome.lived_s > _HEALTHY_S else attempt
-            self.restarts = 0 if outcome.lived_s > _HEALTHY_S else self.restarts + 1
-            self._reason = "worker restarted"
-            self._log.warning("worker_restarts", error=outcome.error, attempt=attempt)
-            await asyncio.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
-            attempt += 1
+        if self.spec.spool is not None:
+            self._looking = asyncio.create_task(self._look(), name=f"look-{self.spec.publication}")
+        try:
+            while True:
+                outcome = await self._run_worker()
+                if self._stopping or not await self._encoder_is_there(outcome):
+                    break
+                if not outcome.retryable or self.restarts >= _RESTART_BUDGET:
+                    self._fail(outcome.error or "the worker keeps dying")
+                    return
+                if self._puller is not None:
+                    continue  # no fault: the pull takes over
+                attempt = 0 if outcome.lived_s > _HEALTHY_S else attempt
+                self.restarts = 0 if outcome.lived_s > _HEALTHY_S else self.restarts + 1
+                self._reason = "worker restarted"
+                self._log.warning("worker_restarts", error=outcome.error, attempt=attempt)
+                await asyncio.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
+                attempt += 1
+        finally:
+            await self._stop_looking()
+        self._close()
         self._set_state(SessionState.DRAINING)
         self._set_state(SessionState.ENDED)
 
@@ -114,15 +174,59 @@ class Session:
         if self._worker is not None:
             self._worker.kill()
 
+    # --- which worker
+
     async def _run_worker(self) -> _Outcome:
-        """One worker from start to end; its open segment is sealed afterwards."""
-        loop = asyncio.get_running_loop()
+        """One worker from start to end."""
         outcome = _Outcome()
-        worker = self._worker = await self._pool.take()
+        puller, self._puller = self._puller, None
+        if puller is not None:
+            await self._work(puller, Proceed(), outcome)
+        elif self.spec.spool is not None and not self._pulls:
+            lease = await self._packagers.take(self.spec.publication)
+            await self._work(lease, self._spool_message(self.spec.spool), outcome)
+        else:
+            await self._work(await self._workers.take(), self._pull_message(), outcome)
+        if self._pulls:
+            self.media.seal()  # a pull cannot be read again: what it left open ends here
+        return outcome
+
+    async def _look(self) -> None:
+        """Join beside the recorder; stay only for what it cannot write."""
+        puller = await self._workers.take()
+        try:
+            puller.tell(self._pull_message(standby=True))
+            async for message in puller.messages():
+                if isinstance(message, TracksFound) and not _SPOOLED.issuperset(message.codecs):
+                    self._log.info("pull_takes_over", codecs=[str(c) for c in message.codecs])
+                    self._pulls, self._puller = True, puller
+                    if self._worker is not None:
+                        self._worker.tell(StopSession(discard=True))
+                    return
+                if isinstance(message, TracksFound):
+                    return
+        finally:
+            if self._puller is not puller:
+                puller.kill()
+                await asyncio.shield(puller.end())
+
+    async def _stop_looking(self) -> None:
+        if self._looking is not None and not self._looking.done():
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+        if self._puller is not None:
+            self._puller.kill()
+            await self._puller.end()
+
+    # --- one worker
+
+    async def _work(self, worker: SessionWorker, first: ToWorker, outcome: _Outcome) -> None:
+        loop = asyncio.get_running_loop()
+        self._worker = worker
         born = loop.time()
         try:
             if not self._stopping:
-                worker.tell(self._start_message())
+                worker.tell(first)
                 await self._follow(worker, outcome)
         except ConnectionError as error:
             outcome.error = str(error)
@@ -130,13 +234,13 @@ class Session:
             status = await asyncio.shield(worker.end())
             self._worker = None
         outcome.lived_s = loop.time() - born
+        self.media.refresh()
         if not outcome.ended and not outcome.error:
             outcome.error = f"the worker ended with status {status}"
-        self.media.seal()
-        return outcome
 
-    async def _follow(self, worker: WorkerProcess, outcome: _Outcome) -> None:
+    async def _follow(self, worker: SessionWorker, outcome: _Outcome) -> None:
         loop = asyncio.get_running_loop()
+        self._heard_at = loop.time()
         watch = loop.create_task(self._watch(worker), name="worker-watch")
         try:
             async for message in worker.messages():
@@ -148,8 +252,10 @@ class Session:
                             self._set_state(SessionState.LIVE)
                     case StateChanged(state=SessionState.ENDED):
                         outcome.ended = True
+                        return
                     case StateChanged(state=SessionState.FAILED):
                         outcome.error, outcome.retryable = message.error, message.retryable
+                        return
                     case StateChanged():
                         self._worker_state(message.state)
                     case SessionReport():
@@ -157,10 +263,9 @@ class Session:
         finally:
             watch.cancel()
 
-    async def _watch(self, worker: WorkerProcess) -> None:
+    async def _watch(self, worker: SessionWorker) -> None:
         """Notice a live worker that makes nothing; kill one that does not come back."""
         loop = asyncio.get_running_loop()
-        self._heard_at = loop.time()
         while True:
             await asyncio.sleep(_STALL_S / 3)
             silent_s = loop.time() - self._heard_at
@@ -180,10 +285,14 @@ class Session:
 
     def _worker_state(self, state: SessionState) -> None:
         """Follow the worker, but keep DRAINING for the session's own end."""
+        if state is SessionState.LIVE and self._looking is not None and not self._pulls:
+            self._looking.cancel()  # the recorder writes what we need
         if state in {SessionState.CONNECTING, SessionState.PROBING, SessionState.LIVE}:
             self._set_state(state)
 
-    def _start_message(self) -> StartSession:
+    # --- messages and states
+
+    def _pull_message(self, *, standby: bool = False) -> StartSession:
         return StartSession(
             url=self.spec.url,
             folder=str(self.media.folder),
@@ -191,9 +300,26 @@ class Session:
             segment_target_s=self._settings.segment_target_s,
             reason=self._reason,
             read_timeout_s=_READ_TIMEOUT_S,
+            standby=standby,
         )
 
+    def _spool_message(self, spool: Path) -> StartSpool:
+        return StartSpool(
+            spool=str(spool),
+            folder=str(self.media.folder),
+            part_target_s=self._settings.part_target_s,
+            segment_target_s=self._settings.segment_target_s,
+            reason=self._reason,
+        )
+
+    def _close(self) -> None:
+        """The visit is over: nothing stays open, the spool has been read."""
+        self.media.seal()
+        if self.spec.spool is not None:
+            self.spec.spool.unlink(missing_ok=True)
+
     def _fail(self, error: str) -> None:
+        self._close()
         self.error = self.error or error
         self._set_state(SessionState.FAILED)
 

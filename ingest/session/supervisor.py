@@ -9,6 +9,7 @@ import structlog
 
 from ingest.errors import IngestError, ObjectStoreError
 from ingest.ports import ObjectStore, PublicationProbe
+from ingest.session.packager_process import PackagerPool
 from ingest.session.session import Session, SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.stream_media import StreamMedia
@@ -45,7 +46,8 @@ class SessionSupervisor:
         self._settings = settings
         self._dvr_window_s = dvr_window_s
         self._listeners: list[StateListener] = []
-        self._pool = WorkerPool()
+        self._workers = WorkerPool()
+        self._packagers = PackagerPool()
         self._media: dict[str, StreamMedia] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -59,9 +61,10 @@ class SessionSupervisor:
         """
         self._listeners.append(listener)
 
-    def warm(self) -> None:
-        """Have a worker ready before the first encoder comes."""
-        self._pool.warm()
+    async def warm(self) -> None:
+        """Have workers ready before the first encoder comes."""
+        self._workers.warm()
+        await self._packagers.warm()
 
     def window(self, stream_id: str) -> LiveWindow | None:
         """The live window of a stream that this daemon serves."""
@@ -97,7 +100,14 @@ class SessionSupervisor:
             raise IngestError(f"stream {spec.stream_id} has a session already")
         media = self.open_stream(spec.stream_id, record=record)
         session = Session(
-            spec, media, self._pool, self._probe, self._settings, self._state_changed, reason=reason
+            spec,
+            media,
+            self._workers,
+            self._packagers,
+            self._probe,
+            self._settings,
+            self._state_changed,
+            reason=reason,
         )
         self._sessions[spec.stream_id] = session
         task = asyncio.create_task(self._run(session), name=f"session-{spec.publication}")
@@ -144,15 +154,14 @@ class SessionSupervisor:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def close(self) -> None:
-        """Stop all sessions; their media are sealed. Recordings go on at the next start."""
-        for session in self._sessions.values():
-            session.stop()
-        await asyncio.gather(*(self.wait_ended(stream_id, 2.0) for stream_id in [*self._sessions]))
-        for recording in self._recording.values():
-            recording.cancel()
-        if self._recording:
-            await asyncio.wait(self._recording.values())
-        await self._pool.close()
+        """Let go of everything as it is: the next daemon goes on from journals and spools."""
+        tasks = [*self._tasks.values(), *self._recording.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._workers.close()
+        await self._packagers.close()
 
     async def _run(self, session: Session) -> None:
         stream_id = session.spec.stream_id
@@ -162,10 +171,9 @@ class SessionSupervisor:
             self._log.exception("session_crashed", stream_id=stream_id)
             session.error = type(error).__name__
             self._state_changed(session, SessionState.FAILED)
-        finally:
-            self._sessions.pop(stream_id, None)
-            self._tasks.pop(stream_id, None)
-            self._after(session)
+        self._sessions.pop(stream_id, None)
+        self._tasks.pop(stream_id, None)
+        self._after(session)
 
     def _state_changed(self, session: Session, state: SessionState) -> None:
         if state not in {SessionState.ENDED, SessionState.FAILED}:

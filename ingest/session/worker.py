@@ -4,7 +4,6 @@ FD is its end of a socket pair to the daemon. It dies with the daemon: when the 
 by the kernel's parent-death signal. Exit status 0 when the publication ended, 1 when it failed.
 """
 
-import ctypes
 import os
 import queue
 import signal
@@ -15,17 +14,19 @@ from pathlib import Path
 
 from ingest.clock import SystemClock
 from ingest.errors import IngestError, SourceUnavailable
-from ingest.media import MediaKind
 from ingest.session.messages import (
     FromWorker,
     JournalGrew,
-    SessionReport,
+    Proceed,
     StartSession,
     StateChanged,
     StopSession,
+    ToWorker,
+    TracksFound,
     decode_to_worker,
     encode,
 )
+from ingest.session.parent_death import die_with_parent
 from ingest.session.pipeline import Pipeline
 from ingest.session.state import SessionState
 from ingest.settings import PackagingSettings
@@ -33,9 +34,9 @@ from ingest.source.pull import RtmpPull
 from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import seal
 
-_PR_SET_PDEATHSIG = 1
 _OUTBOX_MESSAGES = 1024
 _SEND_TIMEOUT_S = 10.0
+_VERDICT_TIMEOUT_S = 10.0
 
 
 class _Daemon:
@@ -46,15 +47,15 @@ class _Daemon:
         self._outbox: queue.Queue[FromWorker | None] = queue.Queue(_OUTBOX_MESSAGES)
         self.dropped = 0
         self.stop_requested = threading.Event()
+        self.proceed = threading.Event()
         self._lines = connection.makefile("rb")
         self._sender = threading.Thread(target=self._send_all, name="to-daemon", daemon=True)
         self._receiver = threading.Thread(target=self._receive_all, name="from-daemon", daemon=True)
 
-    def wait_start(self) -> StartSession | None:
+    def wait_start(self) -> ToWorker | None:
         """The first line; None when the daemon went away or wants nothing."""
         line = self._lines.readline()
-        message = decode_to_worker(line) if line else None
-        return message if isinstance(message, StartSession) else None
+        return decode_to_worker(line) if line else None
 
     def run(self) -> None:
         """Start both threads."""
@@ -82,8 +83,12 @@ class _Daemon:
 
     def _receive_all(self) -> None:
         for line in self._lines:
-            if isinstance(decode_to_worker(line), StopSession):
-                self.stop_requested.set()
+            match decode_to_worker(line):
+                case StopSession():
+                    self.stop_requested.set()
+                    self.proceed.set()
+                case Proceed():
+                    self.proceed.set()
         os._exit(1)  # the daemon has gone; the next one starts from the journal
 
 
@@ -93,7 +98,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
     daemon = _Daemon(socket.socket(fileno=int(arguments[1])))
     start = daemon.wait_start()
-    if start is None:
+    if not isinstance(start, StartSession):
         return 0
     daemon.run()
     try:
@@ -116,18 +121,21 @@ def _failure(error: str, code: str, *, retryable: bool) -> StateChanged:
 
 
 def _package(start: StartSession, daemon: _Daemon) -> None:
-    folder = Path(start.folder)
-    settings = PackagingSettings(start.part_target_s, start.segment_target_s)
-    with JournalWriter(folder) as journal:
-        end = seal(folder, journal)
-        daemon.tell(StateChanged(state=SessionState.CONNECTING))
-        with RtmpPull(start.url, start.read_timeout_s) as pull:
-            daemon.tell(StateChanged(state=SessionState.PROBING))
+    daemon.tell(StateChanged(state=SessionState.CONNECTING))
+    with RtmpPull(start.url, start.read_timeout_s) as pull:
+        daemon.tell(StateChanged(state=SessionState.PROBING))
+        daemon.tell(TracksFound(codecs=[track.codec for track in pull.tracks]))
+        if start.standby:
+            daemon.proceed.wait(_VERDICT_TIMEOUT_S)  # nginx queues for us meanwhile
+            if daemon.stop_requested.is_set():
+                return
+        folder = Path(start.folder)
+        with JournalWriter(folder) as journal:
             pipeline = Pipeline(
                 folder,
                 journal,
-                end,
-                settings,
+                seal(folder, journal),
+                PackagingSettings(start.part_target_s, start.segment_target_s),
                 SystemClock(),
                 lambda: daemon.tell(JournalGrew(size=journal.size)),
                 reason=start.reason,
@@ -154,23 +162,7 @@ def _pump(pull: RtmpPull, pipeline: Pipeline, daemon: _Daemon) -> None:
         raise SourceUnavailable(str(error)) from error
     daemon.tell(StateChanged(state=SessionState.DRAINING))
     pipeline.finish()
-    counters = pipeline.counters
-    daemon.tell(
-        SessionReport(
-            video_frames=pipeline.frames[MediaKind.VIDEO],
-            audio_frames=pipeline.frames[MediaKind.AUDIO],
-            repaired_dts=counters.repaired_dts,
-            audio_reanchored=counters.audio_reanchored,
-            dropped_before_start=counters.dropped_before_start,
-            notifications_dropped=daemon.dropped,
-        )
-    )
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (prctl(2), Linux)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    daemon.tell(pipeline.report(daemon.dropped))
 
 
 if __name__ == "__main__":

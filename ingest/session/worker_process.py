@@ -1,5 +1,7 @@
-"""The daemon's end of a worker process: start it, talk to it, end it. One spare is kept warm, so
-that an encoder does not wait for an interpreter to start."""
+"""The daemon's end of a pull worker's process: start it, talk to it, end it.
+
+One spare is kept warm, so that an encoder does not wait for an interpreter to start.
+"""
 
 import asyncio
 import contextlib
@@ -32,30 +34,8 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(cls) -> "WorkerProcess":
-        """Start an idle worker; it waits for its StartSession.
-
-        The environment is a short list: settings, and so secrets, stay in the daemon.
-        """
-        ours, theirs = socket.socketpair()
-        environment = {k: os.environ[k] for k in _KEPT_VARIABLES if k in os.environ}
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "ingest.session.worker",
-                str(theirs.fileno()),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                env=environment,
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_LINE_LIMIT)
-        return cls(process, reader, writer)
+        """Start an idle worker; it waits for its StartSession."""
+        return cls(*await spawn_module("ingest.session.worker"))
 
     @property
     def pid(self) -> int:
@@ -96,6 +76,35 @@ class WorkerProcess:
             self._process.kill()
 
 
+async def spawn_module(
+    module: str,
+) -> tuple[asyncio.subprocess.Process, asyncio.StreamReader, asyncio.StreamWriter]:
+    """`python -m module FD`, and our end of the socket pair whose other end is FD.
+
+    The environment is a short list: settings, and so secrets, stay in the daemon.
+    """
+    ours, theirs = socket.socketpair()
+    environment = {k: os.environ[k] for k in _KEPT_VARIABLES if k in os.environ}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            str(theirs.fileno()),
+            pass_fds=[theirs.fileno()],
+            stdin=asyncio.subprocess.DEVNULL,
+            env=environment,
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_LINE_LIMIT)
+    return process, reader, writer
+
+
 def _decoded(line: bytes) -> FromWorker:
     try:
         return decode_from_worker(line)
@@ -117,8 +126,13 @@ class WorkerPool:
 
     async def take(self) -> WorkerProcess:
         """A worker that has not been used; another one starts warming."""
-        spare, self._spare = self._spare, None
-        worker = await spare if spare is not None else await WorkerProcess.spawn()
+        spare = self._spare or asyncio.create_task(WorkerProcess.spawn(), name="spare-worker")
+        self._spare = None
+        try:
+            worker = await asyncio.shield(spare)
+        except asyncio.CancelledError:
+            self._spare = self._spare or spare
+            raise
         if not worker.alive:  # the spare died while it waited
             await worker.end()
             worker = await WorkerProcess.spawn()

@@ -30,8 +30,8 @@ class FlvCounters:
     empty: int = 0
 
 
-FlvItem = tuple[int, Packet | VideoFormat | AudioFormat]
-"""Offset of the tag in the file, and what it carries."""
+FlvItem = Packet | VideoFormat | AudioFormat
+"""What a tag carries."""
 
 
 class FlvReader:
@@ -52,8 +52,11 @@ class FlvReader:
         """Where in the file the first unread tag starts."""
         return self._offset
 
-    def feed(self, data: bytes) -> Iterator[FlvItem]:
-        """The items that `data` completes. Take them all before feeding again."""
+    def feed(self, data: bytes) -> Iterator[tuple[int, FlvItem]]:
+        """The items that `data` completes, each with the offset of its tag in the file.
+
+        Take them all before feeding again.
+        """
         buffer = self._buffer + data if self._buffer else data
         position = 0
         if self._offset < _FILE_HEADER_BYTES:
@@ -77,9 +80,7 @@ class FlvReader:
         self._offset = start + position
         self._buffer = buffer[position:]
 
-    def _tag(
-        self, buffer: bytes, position: int, length: int
-    ) -> Packet | VideoFormat | AudioFormat | None:
+    def _tag(self, buffer: bytes, position: int, length: int) -> FlvItem | None:
         kind = buffer[position] & 0x1F
         if not length:
             self.counters.empty += 1

@@ -7,8 +7,7 @@ either direction ends the Period (RFC 8216 §4.3.2.3, a Discontinuity).
 
 from dataclasses import dataclass
 
-import msgspec
-
+from ingest.checkpoint import TimelineState
 from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 
 MAX_JUMP_MS = 10_000
@@ -27,20 +26,6 @@ class TimelineCounters:
     repaired_dts: int = 0
     audio_reanchored: int = 0
     dropped_before_start: int = 0
-
-
-class TimelineState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a timeline needs to accept packets again from a known one of each track on.
-
-    Stamps in milliseconds on the encoder's clock, unwrapped; dts in track ticks; None where the
-    track has not begun.
-    """
-
-    origin_ms: int
-    video_ms: int | None
-    video_dts: int
-    audio_ms: int | None
-    audio_dts: int | None
 
 
 class Timeline:
@@ -68,6 +53,11 @@ class Timeline:
         """The unwrapped stamp of the track's last packet."""
         return self._last_ms.get(kind)
 
+    @property
+    def next_audio_dts(self) -> int | None:
+        """Where the next audio frame belongs; None before the first."""
+        return self._audio_dts
+
     def restore(self, state: TimelineState) -> None:
         """Go on with the packets that `state` names."""
         self._origin_ms = state.origin_ms
@@ -92,7 +82,9 @@ class Timeline:
 
     def accept(self, packet: Packet) -> Sample | None:
         """The packet on its track's clock."""
-        last = self._last_ms.get(packet.kind, packet.dts_ms)
+        last = self._last_ms.get(packet.kind, self._origin_ms)
+        if last is None:
+            last = packet.dts_ms
         dts_ms = unwrap(packet.dts_ms, last)
         self._last_ms[packet.kind] = dts_ms
         if self._origin_ms is None and not self._starts(packet, dts_ms):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.journal_entries import (
+    Checkpoint,
     InitWritten,
     JournalEntry,
     PartWritten,
@@ -34,6 +35,7 @@ class JournalEnd:
     next_init: int = 0
     target_duration_s: int = 0
     finished: bool = False
+    checkpoint: Checkpoint | None = None
     renditions: dict[str, _RenditionEnd] = field(default_factory=dict)
 
     @property
@@ -51,6 +53,7 @@ class JournalEnd:
         match entry:
             case PeriodStarted():
                 self.next_period = entry.period + 1
+                self.checkpoint = None  # the one of this Period comes behind its init sections
             case InitWritten():
                 self.next_init = max(self.next_init, entry.init + 1)
                 self.target_duration_s = entry.target_duration_s
@@ -65,6 +68,8 @@ class JournalEnd:
                 end.open_parts.clear()
                 end.next_msn = entry.msn + 1
                 end.last_end = entry.start + entry.duration
+            case Checkpoint():
+                self.checkpoint = entry
             case StreamFinished():
                 self.finished = True
 

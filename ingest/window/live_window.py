@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from ingest.journal_entries import (
+    Checkpoint,
     InitWritten,
     JournalEntry,
     PartWritten,
@@ -141,6 +142,8 @@ class LiveWindow:
                 self._take_part(self._renditions[entry.rendition], entry)
             case SegmentWritten():
                 self._take_segment(self._renditions[entry.rendition], entry)
+            case Checkpoint():
+                return set()
             case StreamFinished():
                 self._ended = True
                 return set(self._renditions)

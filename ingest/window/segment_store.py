@@ -32,10 +32,13 @@ class SegmentStore:
         """Write a Media Segment from its parts; answers its size in bytes."""
         return self._write(rendition, segment_name(msn), parts)
 
+    def read_part(self, rendition: str, number: int) -> bytes:
+        """The bytes of a Partial Segment that was written."""
+        return (self._folder / rendition / part_name(number)).read_bytes()
+
     def join_parts(self, rendition: str, msn: int, numbers: Sequence[int]) -> int:
         """Write a Media Segment from the files of its parts; answers its size in bytes."""
-        folder = self._folder / rendition
-        parts = [(folder / part_name(number)).read_bytes() for number in numbers]
+        parts = [self.read_part(rendition, number) for number in numbers]
         return self.write_segment(rendition, msn, parts)
 
     def remove(self, relative: str) -> None:

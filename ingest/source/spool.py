@@ -1,0 +1,70 @@
+"""Tails the file into which nginx-rtmp's recorder writes a publication as it arrives."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+from typing import Self
+
+_READ_BYTES = 1 << 20
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux (fcntl(2))
+_KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02  # fallocate(2)
+_PAGE = 4096
+_PUNCH_AT_LEAST = 1 << 20
+
+
+class SpoolTail:
+    """Reads a growing spool file from `offset` on, and gives back what is behind.
+
+    The recorder holds a lock on the file while the encoder is there (record_lock): a free lock
+    is the one sign that it has gone which comes in every case, nginx's own death included.
+    """
+
+    def __init__(self, path: Path, offset: int) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._offset = offset
+        self._punched = 0
+
+    def __enter__(self) -> Self:
+        """The tail itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def read(self) -> bytes:
+        """What has been written since, 1 MiB at most; empty when there is nothing new."""
+        data = os.pread(self._fd, _READ_BYTES, self._offset)
+        self._offset += len(data)
+        return data
+
+    def writer_gone(self) -> bool:
+        """Whether nobody holds the recorder's lock. Read once more afterwards: what came before
+        the writer left is in the file."""
+        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, query)
+        return bool(_FLOCK.unpack(answer)[0] == fcntl.F_UNLCK)
+
+    def give_back(self, until: int) -> None:
+        """Free the disk space before byte `until`; the file keeps its length and offsets.
+
+        A file system that cannot punch holes keeps the bytes until the file goes.
+        """
+        end = until // _PAGE * _PAGE
+        if end - self._punched < _PUNCH_AT_LEAST:
+            return
+        libc = ctypes.CDLL(None, use_errno=True)
+        start = ctypes.c_int64(self._punched)
+        length = ctypes.c_int64(end - self._punched)
+        if libc.fallocate(self._fd, _KEEP_SIZE_AND_PUNCH_HOLE, start, length):
+            code = ctypes.get_errno()
+            if code not in {errno.EOPNOTSUPP, errno.ENOSYS}:
+                raise OSError(code, os.strerror(code))
+        self._punched = end
