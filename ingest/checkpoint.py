@@ -44,3 +44,4 @@ class TimelineState(msgspec.Struct, frozen=True, kw_only=True):
     video_dts: int
     audio_ms: int | None
     audio_dts: int | None
+    audio_error: float

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 import structlog
@@ -48,7 +48,7 @@ class Recordings:
             return EndedMedia(vod_url=work.result())
         return EndedMedia(vod_url=None)
 
-    async def recover(self, but: Set[UUID]) -> None:
+    async def recover(self, but: AbstractSet[UUID]) -> None:
         """Finish what the last run of the daemon left: ended streams without their VOD, and live
         files that nobody needs any more. Streams in `but` have a session that comes first.
         """

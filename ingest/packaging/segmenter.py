@@ -26,6 +26,10 @@ _MAX_PENDING_CUTS = 2
 """Segments that the follower may be behind before it goes on without its missing samples."""
 
 
+_DRIFT_PARTS = 50
+"""Audio that moves by less than 1/50 s stays in its chunk; the next chunk's tfdt takes it up."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartReady:
     """A finished Partial Segment: one CMAF chunk.
@@ -271,7 +275,7 @@ class Segmenter:
         duration = track.format.frame_samples
         if not track.started:
             track.start(sample)
-        elif sample.dts != track.end:
+        elif abs(sample.dts - track.end) * _DRIFT_PARTS > track.timescale:
             track.end_part()  # a hole: durations are constant within a chunk
         if self._video is None:
             if sample.dts - track.segment_start >= self._segment_target_s * track.timescale:

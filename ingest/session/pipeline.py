@@ -20,12 +20,19 @@ from ingest.vod.recovery import JournalEnd
 from ingest.window.segment_store import SegmentStore
 
 
-class _Mark(NamedTuple):
-    """A packet to start again from: its place in the spool, its stamp, its dts in ticks."""
+class _Place(NamedTuple):
+    """Where a packet starts in the spool, and the audio clock before it was taken."""
 
     offset: int
+    audio_dts: int | None
+    audio_error: float
+
+
+class _Mark(NamedTuple):
+    """An audio packet to start again from, with its unwrapped stamp."""
+
+    place: _Place
     stamp_ms: int
-    dts: int
 
 
 class Pipeline:
@@ -109,6 +116,7 @@ class Pipeline:
         """Take one access unit; `offset` is where it starts in the spool, if it comes from one."""
         if self._timeline.breaks(packet):
             self.start(self._tracks, "timestamp jump")
+        place = self._place(offset)
         sample = self._timeline.accept(packet)
         if sample is None:
             return
@@ -118,8 +126,8 @@ class Pipeline:
             segmenter.video(sample)
         else:
             segmenter.audio(sample)
-        if offset is not None:
-            self._mark(segmenter, packet.kind, sample, offset)
+        if place is not None:
+            self._mark(segmenter, packet.kind, sample, place)
 
     def finish(self) -> None:
         """Close the running Period: its last part and segment are written."""
@@ -162,13 +170,19 @@ class Pipeline:
         self._journal.append(*entries)
         return segmenter
 
-    def _mark(self, segmenter: Segmenter, kind: MediaKind, sample: Sample, offset: int) -> None:
+    def _place(self, offset: int | None) -> _Place | None:
+        if offset is None:
+            return None
+        return _Place(offset, self._timeline.next_audio_dts, self._timeline.audio_error)
+
+    def _mark(
+        self, segmenter: Segmenter, kind: MediaKind, sample: Sample, place: _Place
+    ) -> None:
         """Remember where open parts begin; leave a checkpoint where a segment opens."""
         if kind is MediaKind.AUDIO and segmenter.open_samples(kind) == 1:
-            stamp = self._timeline.last_ms(kind) or 0
-            self._audio_mark = _Mark(offset, stamp, sample.dts)
+            self._audio_mark = _Mark(place, self._timeline.last_ms(kind) or 0)
         if kind is self._leader and segmenter.segment_opens():
-            self._journal.append(self._checkpoint(segmenter, sample, offset))
+            self._journal.append(self._checkpoint(segmenter, sample, place.offset))
 
     def _checkpoint(self, segmenter: Segmenter, sample: Sample, offset: int) -> Checkpoint:
         """Taken at the leader's `sample`, which opens a segment."""
@@ -177,11 +191,12 @@ class Pipeline:
         if audio is not None and not segmenter.open_samples(MediaKind.AUDIO):
             audio = None  # its open part is empty: whatever comes next begins it
         video_leads = self._leader is MediaKind.VIDEO
-        self.checkpoint_offset = min(offset, audio.offset) if audio else offset
+        audio_offset = audio.place.offset if audio else offset
+        self.checkpoint_offset = min(offset, audio_offset)
         return Checkpoint(
             spool=self._spool,
             video_offset=offset,
-            audio_offset=audio.offset if audio else offset,
+            audio_offset=audio_offset,
             video=next((t for t in self._tracks if isinstance(t, VideoFormat)), None),
             audio=next((t for t in self._tracks if isinstance(t, AudioFormat)), None),
             inits={kind.value: init for kind, init in self._sink.inits.items()},
@@ -190,7 +205,8 @@ class Pipeline:
                 video_ms=timeline.last_ms(MediaKind.VIDEO) if video_leads else None,
                 video_dts=sample.dts if video_leads else 0,
                 audio_ms=audio.stamp_ms if audio else timeline.last_ms(MediaKind.AUDIO),
-                audio_dts=audio.dts if audio else timeline.next_audio_dts,
+                audio_dts=audio.place.audio_dts if audio else timeline.next_audio_dts,
+                audio_error=audio.place.audio_error if audio else timeline.audio_error,
             ),
             segmenter=segmenter.state(),
         )

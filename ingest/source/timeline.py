@@ -13,8 +13,14 @@ from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, Vi
 MAX_JUMP_MS = 10_000
 """Farther than this from the last packet of its track, a packet belongs to another timeline."""
 
-_AUDIO_REANCHOR_PARTS = 16
-"""Audio is counted in samples; it is moved to the encoder's stamp when off by > 1/16 s."""
+_HOLE_PARTS = 16
+"""Audio is counted in samples; a stamp more than 1/16 s ahead of the count is a hole in it."""
+
+_DRIFT_PARTS = 100
+"""A mean difference of more than 1/100 s between stamps and count is drift, and is taken out."""
+
+_DRIFT_FRAMES = 64
+"""Frames over which that mean is taken: stamps are rounded to milliseconds and jitter."""
 
 _WRAP = 1 << 32
 
@@ -25,6 +31,7 @@ class TimelineCounters:
 
     repaired_dts: int = 0
     audio_reanchored: int = 0
+    drift_corrected: int = 0
     dropped_before_start: int = 0
 
 
@@ -43,6 +50,7 @@ class Timeline:
         self._last_ms: dict[MediaKind, int] = {}
         self._video_dts = -1
         self._audio_dts: int | None = None
+        self._audio_error = 0.0  # mean of stamp - count, in ticks
 
     @property
     def origin_ms(self) -> int | None:
@@ -52,6 +60,11 @@ class Timeline:
     def last_ms(self, kind: MediaKind) -> int | None:
         """The unwrapped stamp of the track's last packet."""
         return self._last_ms.get(kind)
+
+    @property
+    def audio_error(self) -> float:
+        """Mean difference between the audio stamps and the count of samples, in ticks."""
+        return self._audio_error
 
     @property
     def next_audio_dts(self) -> int | None:
@@ -67,6 +80,7 @@ class Timeline:
         if state.audio_ms is not None:
             self._last_ms[MediaKind.AUDIO] = state.audio_ms
             self._audio_dts = state.audio_dts
+            self._audio_error = state.audio_error
 
     @property
     def started(self) -> bool:
@@ -119,11 +133,24 @@ class Timeline:
         dts = self._audio_dts
         if dts is None:
             dts = stamped
-        elif stamped - dts > track.sample_rate // _AUDIO_REANCHOR_PARTS:
+        elif stamped - dts > track.sample_rate // _HOLE_PARTS:
             self.counters.audio_reanchored += 1
-            dts = stamped
+            dts, self._audio_error = stamped, 0.0
+        else:
+            dts += self._drift(stamped - dts, track)
         self._audio_dts = dts + track.frame_samples
         return Sample(dts, 0, True, packet.data)
+
+    def _drift(self, error: int, track: AudioFormat) -> int:
+        """Ticks to move the count by, now; less than a frame, so that dts keeps increasing."""
+        self._audio_error += (error - self._audio_error) / _DRIFT_FRAMES
+        if abs(self._audio_error) <= track.sample_rate / _DRIFT_PARTS:
+            return 0
+        most = track.frame_samples - 1
+        shift = max(-most, min(most, round(self._audio_error)))
+        self._audio_error -= shift
+        self.counters.drift_corrected += 1
+        return shift
 
     def _origin(self) -> int:
         if self._origin_ms is None:
