@@ -5,6 +5,9 @@ from dataclasses import dataclass
 PART_TARGET_SLACK = 1.05
 """PART-TARGET over the nominal part: frames do not divide it, milliseconds round."""
 
+_LONGEST_AUDIO_FRAME_S = 0.128
+"""1024 samples at 8 kHz: audio follows a cut at its next frame, and so can be longer by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class PackagingSettings:
@@ -25,5 +28,5 @@ class PackagingSettings:
 
     @property
     def segment_limit_s(self) -> float:
-        """Longest Media Segment that still rounds to the Target Duration."""
-        return self.target_duration_s + 0.49
+        """Longest Media Segment whose audio still rounds to the Target Duration."""
+        return self.target_duration_s + 0.49 - _LONGEST_AUDIO_FRAME_S

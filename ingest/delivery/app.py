@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -37,6 +38,25 @@ _HINT_AHEAD = 1
 """Parts behind the hinted one that a request may wait for; it was made from a newer playlist."""
 
 
+class _RenderedPlaylists:
+    """Each rendition's playlist as text, rendered once per change however many ask."""
+
+    def __init__(self) -> None:
+        self._texts: WeakKeyDictionary[LiveWindow, dict[str, tuple[Rendition, bytes]]] = (
+            WeakKeyDictionary()
+        )
+
+    def playlist(self, window: LiveWindow, rendition: Rendition) -> bytes:
+        """The playlist of this snapshot."""
+        texts = self._texts.setdefault(window, {})
+        kept = texts.get(rendition.name)
+        if kept is not None and kept[0] is rendition:
+            return kept[1]
+        body = media_playlist(rendition).encode()
+        texts[rendition.name] = (rendition, body)
+        return body
+
+
 class Delivery:
     """Handlers of the live plane. `windows` finds a stream's window; `live_root` holds its files.
 
@@ -58,6 +78,7 @@ class Delivery:
         self._authorizer = authorizer
         self._clock = clock
         self._accel_prefix = accel_prefix
+        self._rendered = _RenderedPlaylists()
 
     def routes(self) -> list[web.RouteDef]:
         """The table, below `/live`."""
@@ -112,8 +133,8 @@ class Delivery:
         cache = caching.REVALIDATE
         if wanted is not None:
             cache = caching.blocking_reload(rendition.target_duration_s)
-        text = media_playlist(rendition)
-        return web.Response(text=text, content_type=_HLS_TYPE, headers=_headers(cache))
+        body = self._rendered.playlist(window, rendition)
+        return web.Response(body=body, content_type=_HLS_TYPE, headers=_headers(cache))
 
     async def pending_file(self, request: web.Request) -> web.StreamResponse:
         """A media file that was not there when nginx looked."""

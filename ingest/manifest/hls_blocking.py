@@ -67,6 +67,9 @@ def decide(request: BlockingRequest, rendition: Rendition) -> Decision:
         return Decision.WAIT if behind else Decision.READY
     if request.part is None:
         return Decision.WAIT
+    limit = 3 / min(1.0, rendition.part_target_s)
+    if request.part > len(newest.parts) - 1 + limit:
+        raise BadDirective(f"_HLS_part={request.part} is beyond the Advance Part Limit")
     return Decision.READY if len(newest.parts) > request.part else Decision.WAIT
 
 

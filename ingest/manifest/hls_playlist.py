@@ -82,7 +82,10 @@ def vod_playlist(rendition: Rendition, base: str = "") -> str:
     """The Media Playlist of a finished recording (EXT-X-PLAYLIST-TYPE:VOD, §4.4.3.5)."""
     lines = _header(rendition)
     lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
-    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{rendition.segments[0].msn}")
+    first = rendition.segments[0]
+    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first.msn}")
+    if first.period:  # the other renditions may have begun in an earlier one
+        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.period}")
     lines += _segments(rendition, f"{base}{rendition.name}/", parts=False)
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"

@@ -274,6 +274,8 @@ class Segmenter:
             raise ValueError("this Period has no audio track")
         duration = track.format.frame_samples
         if not track.started:
+            while self._cuts and sample.dts >= self._cuts[0] * track.timescale:
+                self._end_audio_at(track, self._cuts.popleft())  # it was silent until here
             track.start(sample)
         elif abs(sample.dts - track.end) * _DRIFT_PARTS > track.timescale:
             track.end_part()  # a hole: durations are constant within a chunk
@@ -295,7 +297,7 @@ class Segmenter:
             video.take(self._pending, self._last_duration or video.timescale // 30)
             self._pending = None
             video.end_segment(video.end)
-        if audio is not None and (audio.started or self._cuts):
+        if audio is not None and (audio.started or video is not None):
             while self._cuts:
                 self._end_audio_at(audio, self._cuts.popleft())
             if video is None or audio.msn < video.msn:

@@ -175,9 +175,7 @@ class Pipeline:
             return None
         return _Place(offset, self._timeline.next_audio_dts, self._timeline.audio_error)
 
-    def _mark(
-        self, segmenter: Segmenter, kind: MediaKind, sample: Sample, place: _Place
-    ) -> None:
+    def _mark(self, segmenter: Segmenter, kind: MediaKind, sample: Sample, place: _Place) -> None:
         """Remember where open parts begin; leave a checkpoint where a segment opens."""
         if kind is MediaKind.AUDIO and segmenter.open_samples(kind) == 1:
             self._audio_mark = _Mark(place, self._timeline.last_ms(kind) or 0)

@@ -49,3 +49,9 @@ class StreamMedia:
             if not seal(self.folder, journal).finished:
                 journal.append(StreamFinished(reason=reason))
         self.refresh()
+
+    def close(self) -> None:
+        """Close the journal, and the recorder's."""
+        self._reader.close()
+        if self.recorder is not None:
+            self.recorder.close()

@@ -148,7 +148,9 @@ class SessionSupervisor:
         if recording is not None:
             recording.cancel()
             await asyncio.wait({recording})
-        self._media.pop(stream_id, None)
+        media = self._media.pop(stream_id, None)
+        if media is not None:
+            media.close()
         if remove_files:
             folder = self.folder(stream_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -162,6 +164,8 @@ class SessionSupervisor:
             await asyncio.wait(tasks)
         await self._workers.close()
         await self._packagers.close()
+        for media in self._media.values():
+            media.close()
 
     async def _run(self, session: Session) -> None:
         stream_id = session.spec.stream_id

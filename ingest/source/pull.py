@@ -125,7 +125,7 @@ def _audio_format(stream: AudioStream) -> AudioFormat:
     context = stream.codec_context
     codec = _codec(context.name)
     samples = context.frame_size or _FRAME_SAMPLES[codec]
-    config = bytes(context.extradata or b"")
+    config = bytes(context.extradata or b"").removeprefix(b"OpusHead")
     return AudioFormat(codec, config, context.sample_rate, context.channels, samples)
 
 

@@ -61,21 +61,28 @@ class JournalReader:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL_NAME
+        self._fd = -1
         self._offset = 0
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
 
     def read_new(self) -> list[JournalEntry]:
         """Complete entries behind the last one read, oldest first; empty when there are none.
 
         Raises JournalCorrupt for a complete line that is no entry.
         """
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return []
-        try:
-            data = self._read_from(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._fd < 0:
+            try:
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return []
+        data = self._read_on()
         end = data.rfind(b"\n") + 1
         entries = []
         for line in data[:end].splitlines():
@@ -87,10 +94,16 @@ class JournalReader:
         self._offset += end
         return entries
 
-    def _read_from(self, descriptor: int) -> bytes:
+    def close(self) -> None:
+        """Close the file; reading on opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _read_on(self) -> bytes:
         chunks = []
         position = self._offset
-        while chunk := os.pread(descriptor, _READ_BYTES, position):
+        while chunk := os.pread(self._fd, _READ_BYTES, position):
             chunks.append(chunk)
             position += len(chunk)
         return b"".join(chunks)

@@ -28,7 +28,8 @@ class Vod:
 def recorded_presentation(folder: Path) -> Presentation:
     """Everything that the journal in `folder` tells, as one presentation."""
     window = LiveWindow(_WHOLE_STREAM_S)
-    window.apply(JournalReader(folder).read_new())
+    with JournalReader(folder) as reader:
+        window.apply(reader.read_new())
     return window.presentation()
 
 

@@ -47,6 +47,10 @@ class Recorder:
                     await self._store.put_file(key, self._folder / name, content_type)
                 self._pending.pop(0)
 
+    def close(self) -> None:
+        """Close the journal."""
+        self._reader.close()
+
 
 def _object_of(entry: JournalEntry) -> tuple[str, str]:
     """File, relative to the stream's folder, that `entry` announces for the recording."""

@@ -77,8 +77,9 @@ class JournalEnd:
 def read_end(folder: Path) -> JournalEnd:
     """The end of the journal in `folder`; all zero when there is none."""
     end = JournalEnd()
-    for entry in JournalReader(folder).read_new():
-        end.take(entry)
+    with JournalReader(folder) as reader:
+        for entry in reader.read_new():
+            end.take(entry)
     return end
 
 
