@@ -5,8 +5,8 @@ from dataclasses import dataclass
 PART_TARGET_SLACK = 1.05
 """PART-TARGET over the nominal part: frames do not divide it, milliseconds round."""
 
-_LONGEST_AUDIO_FRAME_S = 0.128
-"""1024 samples at 8 kHz: audio follows a cut at its next frame, and so can be longer by one."""
+_LONGEST_AUDIO_FRAME_S = 0.064
+"""1024 samples at 16 kHz: audio follows a cut at its next frame, and so can be longer by one."""
 
 
 @dataclass(frozen=True, slots=True)

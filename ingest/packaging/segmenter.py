@@ -200,6 +200,7 @@ class Segmenter:
         self._part_limit_s = settings.part_limit_s
         self._segment_limit_s = settings.segment_limit_s
         self._segment_target_s = settings.segment_target_s
+        self._follow_limit_s = settings.segment_limit_s
         self._pending: Sample | None = None  # the frame whose duration the next one tells
         self._last_duration = 0
         self._last_key_dts = 0
@@ -257,11 +258,10 @@ class Segmenter:
             return
         duration = sample.dts - pending.dts
         self._last_duration = duration
+        self._make_room(track, pending, duration)
         track.take(pending, duration)
         if self._video_segment_ends(track, sample, duration):
-            self._cuts.append((sample.dts + sample.cts_offset) / track.timescale)
-            track.end_segment(sample.dts)
-            self._drop_overdue_cuts()
+            self._cut_video(track, sample)
         elif track.part_span + duration > self._part_limit_s * track.timescale:
             track.end_part()
         if sample.is_key:
@@ -286,6 +286,8 @@ class Segmenter:
             while self._cuts and sample.dts >= self._cuts[0] * track.timescale:
                 self._cuts.popleft()
                 track.end_segment(sample.dts)
+            if sample.dts + duration - track.segment_start > self._follow_limit_s * track.timescale:
+                track.end_segment(sample.dts)  # the video has stopped: go on without it
         if track.part_span + duration > self._part_limit_s * track.timescale:
             track.end_part()
         track.take(sample, duration)
@@ -302,6 +304,23 @@ class Segmenter:
                 self._end_audio_at(audio, self._cuts.popleft())
             if video is None or audio.msn < video.msn:
                 audio.end_segment(max(audio.end, audio.segment_start))
+            while video is not None and video.started and video.msn < audio.msn:
+                video.end_segment(video.end)  # a gap where audio went on alone
+
+    def _make_room(self, track: _Track, pending: Sample, duration: int) -> None:
+        """Close what `pending` does not fit, when it lasts longer than was expected."""
+        if pending.dts + duration - track.segment_start > self._segment_limit_s * track.timescale:
+            if pending.dts > track.segment_start:
+                self._cut_video(track, pending)
+        elif track.part_span + duration > self._part_limit_s * track.timescale:
+            track.end_part()
+
+    def _cut_video(self, track: _Track, first: Sample) -> None:
+        """End the segment before `first`; audio follows, unless it went ahead already."""
+        if self._audio is None or self._audio.msn <= track.msn:
+            self._cuts.append((first.dts + first.cts_offset) / track.timescale)
+        track.end_segment(first.dts)
+        self._drop_overdue_cuts()
 
     def _video_segment_ends(self, track: _Track, sample: Sample, duration: int) -> bool:
         elapsed = sample.dts - track.segment_start

@@ -2,7 +2,7 @@
 
 Pure: packets in, samples out. A Period starts at media time 0 with the first video keyframe, or
 with the first audio frame where there is no video track. A jump of more than `MAX_JUMP_MS` in
-either direction ends the Period (RFC 8216 §4.3.2.3, a Discontinuity).
+either direction, away from all tracks, ends the Period (RFC 8216 §4.3.2.3, a Discontinuity).
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ingest.checkpoint import TimelineState
 from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 
 MAX_JUMP_MS = 10_000
-"""Farther than this from the last packet of its track, a packet belongs to another timeline."""
+"""Farther than this from the last packet of every track, a packet is on another timeline."""
 
 _HOLE_PARTS = 16
 """Audio is counted in samples; a stamp more than 1/16 s ahead of the count is a hole in it."""
@@ -88,14 +88,14 @@ class Timeline:
         return self._origin_ms is not None
 
     def breaks(self, packet: Packet) -> bool:
-        """Whether `packet` is so far from its track's last one that a new Period must start."""
-        last = self._last_ms.get(packet.kind)
-        if last is None:
-            return False
-        return abs(unwrap(packet.dts_ms, last) - last) > MAX_JUMP_MS
+        """Whether `packet` is so far from all that came before that a new Period must start."""
+        return packet.kind in self._last_ms and self._is_far(packet)
 
     def accept(self, packet: Packet) -> Sample | None:
         """The packet on its track's clock."""
+        if packet.kind not in self._last_ms and self._is_far(packet):
+            self.counters.dropped_before_start += 1  # a straggler of the timeline before
+            return None
         last = self._last_ms.get(packet.kind, self._origin_ms)
         if last is None:
             last = packet.dts_ms
@@ -107,6 +107,13 @@ class Timeline:
         if packet.kind is MediaKind.VIDEO:
             return self._video_sample(packet, dts_ms)
         return self._audio_sample(packet, dts_ms)
+
+    def _is_far(self, packet: Packet) -> bool:
+        """Whether `packet` is more than a jump away from the last one of each track."""
+        return bool(self._last_ms) and all(
+            abs(unwrap(packet.dts_ms, last) - last) > MAX_JUMP_MS
+            for last in self._last_ms.values()
+        )
 
     def _starts(self, packet: Packet, dts_ms: int) -> bool:
         leads = packet.kind is MediaKind.VIDEO or self._video is None
