@@ -23,6 +23,9 @@ class Part:
 class Segment:
     """A Media Segment; `independent` when it starts with a keyframe.
 
+    `since_msn` and `since_s` tell where the stretch without a gap began that it belongs to: its
+    first segment, and when that starts on the Period's timeline; 0 for the Period's first.
+
     While it grows, `finished` is False and duration and size are those of
     its parts. A gap is finished and has no parts and no size."""
 
@@ -39,6 +42,8 @@ class Segment:
     parts: tuple[Part, ...]
     finished: bool
     gap: bool
+    since_msn: int
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,13 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """A stream's renditions at one moment. `version` changes whenever anything here does."""
+    """A stream's renditions at one moment. `version` changes whenever anything here does.
+
+    `started_wall_s` is the wall time (Unix seconds) of the first Period's media time 0.
+    """
 
     version: int
+    started_wall_s: float
     renditions: tuple[Rendition, ...]
     ended: bool
 

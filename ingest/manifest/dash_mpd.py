@@ -19,7 +19,7 @@ _CICP_BY_CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
 
 
 @dataclass(frozen=True, slots=True)
-class _PeriodPart:
+class _Track:
     """What one rendition has within one Period."""
 
     rendition: Rendition
@@ -30,19 +30,39 @@ class _PeriodPart:
         return self.rendition.init_of(self.segments[0])
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A DASH Period: a stretch of time in which the same renditions go on without a gap.
+
+    `offset_s` is the media time at its start, which is at `start_s` on the presentation's clock.
+    """
+
+    id: str
+    offset_s: float
+    start_s: float
+    tracks: tuple[_Track, ...]
+
+    @property
+    def first_s(self) -> float:
+        """Media time of the first sample listed."""
+        return min(track.segments[0].start_s for track in self.tracks)
+
+    @property
+    def end_s(self) -> float:
+        """Media time behind the last sample listed."""
+        return max(t.segments[-1].start_s + t.segments[-1].duration_s for t in self.tracks)
+
+
 def live_mpd(presentation: Presentation, *, now_wall_s: float, time_url: str) -> str:
     """A dynamic MPD of the finished segments; `time_url` answers the time for UTCTiming.
 
-    The availability start is the wall time of the oldest listed Period's media time 0.
+    The availability start is the wall time of the first Period's media time 0, for good.
     """
-    periods = _periods(presentation)
-    first = periods[min(periods)] if periods else []
     target = max((r.target_duration_s for r in presentation.renditions), default=1)
-    origin = _origin(first) if first else now_wall_s
     depth = max((r.duration_s for r in presentation.renditions), default=0.0)
     mpd = _root(
         "dynamic",
-        availabilityStartTime=date_time(origin),
+        availabilityStartTime=date_time(presentation.started_wall_s),
         publishTime=date_time(now_wall_s),
         minimumUpdatePeriod=_duration(max(1.0, target / 2)),
         timeShiftBufferDepth=_duration(depth),
@@ -50,49 +70,86 @@ def live_mpd(presentation: Presentation, *, now_wall_s: float, time_url: str) ->
         maxSegmentDuration=_duration(target + 0.5),
         minBufferTime=_duration(float(target)),
     )
-    for number in sorted(periods):
-        parts = periods[number]
-        _period(mpd, number, _origin(parts) - origin, parts)
+    for stretch in _stretches(presentation):
+        _period(mpd, stretch, stretch.start_s, stretch.offset_s)
     ET.SubElement(mpd, "UTCTiming", schemeIdUri=_DIRECT_TIME, value=time_url)
     return _text(mpd)
 
 
 def vod_mpd(presentation: Presentation, base: str = "") -> str:
     """A static MPD of a finished recording; media are named `{base}{rendition}/…`."""
-    periods = _periods(presentation)
-    lengths = {number: _length(parts) for number, parts in periods.items()}
+    stretches = _stretches(presentation)
     target = max((r.target_duration_s for r in presentation.renditions), default=1)
     mpd = _root(
         "static",
-        mediaPresentationDuration=_duration(sum(lengths.values())),
+        mediaPresentationDuration=_duration(sum(s.end_s - s.first_s for s in stretches)),
         maxSegmentDuration=_duration(target + 0.5),
         minBufferTime=_duration(float(target)),
     )
     start = 0.0
-    for number in sorted(periods):
-        _period(mpd, number, start, periods[number], base=base, length=lengths[number], rebase=True)
-        start += lengths[number]
+    for stretch in stretches:
+        length = stretch.end_s - stretch.first_s
+        period = _period(mpd, stretch, start, stretch.first_s, base)
+        period.set("duration", _duration(length))
+        start += length
     return _text(mpd)
 
 
-def _periods(presentation: Presentation) -> dict[int, list[_PeriodPart]]:
-    found: dict[int, list[_PeriodPart]] = {}
-    for rendition in presentation.renditions:
-        listed = [s for s in rendition.segments if s.finished and not s.gap]
-        for number, group in groupby(listed, key=lambda segment: segment.period):
-            found.setdefault(number, []).append(_PeriodPart(rendition, tuple(group)))
-    return found
+def _stretches(presentation: Presentation) -> list[_Stretch]:
+    """The presentation in Periods: a new one wherever a rendition begins, ends or has a gap.
+
+    Renditions count the same Media Sequence Numbers, so a number that one of them has not come
+    to yet is left for the next MPD.
+    """
+    listed = {
+        rendition.name: {s.msn: s for s in rendition.segments if s.finished}
+        for rendition in presentation.renditions
+    }
+    if not listed or not all(listed.values()):
+        return []
+    last = min(max(segments) for segments in listed.values())
+    numbers = sorted({msn for segments in listed.values() for msn in segments if msn <= last})
+    stretches = []
+    for key, group in groupby(numbers, key=lambda msn: _stretch_key(listed, msn)):
+        if not key:
+            continue  # nobody has media here
+        run = list(group)
+        tracks = tuple(
+            _Track(rendition, tuple(listed[rendition.name][msn] for msn in run))
+            for rendition in presentation.renditions
+            if any(name == rendition.name for name, _, _ in key)
+        )
+        stretches.append(_stretch(presentation, tracks))
+    return stretches
 
 
-def _origin(parts: list[_PeriodPart]) -> float:
-    """Wall time of the Period's media time 0."""
-    segment = parts[0].segments[0]
-    return segment.wall_s - segment.start_s
+def _stretch_key(
+    listed: dict[str, dict[int, Segment]], msn: int
+) -> tuple[tuple[str, int, int], ...]:
+    """Who has media at `msn`, and since when without a gap."""
+    return tuple(
+        (name, segments[msn].period, segments[msn].since_msn)
+        for name, segments in listed.items()
+        if msn in segments and not segments[msn].gap
+    )
 
 
-def _length(parts: list[_PeriodPart]) -> float:
-    start = min(part.segments[0].start_s for part in parts)
-    return max(p.segments[-1].start_s + p.segments[-1].duration_s for p in parts) - start
+def _stretch(presentation: Presentation, tracks: tuple[_Track, ...]) -> _Stretch:
+    first = [track.segments[0] for track in tracks]
+    period_start_s = first[0].wall_s - first[0].start_s - presentation.started_wall_s
+    offset_s = max(segment.since_s for segment in first)
+    gone = len(presentation.renditions) - len(tracks)
+    if gone:  # the others have left: the stretch starts with what is listed
+        offset_s = max(offset_s, min(segment.start_s for segment in first))
+    since = max(segment.since_msn for segment in first)
+    names = "".join(track.rendition.name[0] for track in tracks) if gone else ""
+    suffix = f".{since}{names}" if since or names else ""
+    return _Stretch(
+        id=f"p{first[0].period}{suffix}",
+        offset_s=offset_s,
+        start_s=period_start_s + offset_s,
+        tracks=tracks,
+    )
 
 
 def _root(kind: str, **attributes: str) -> ET.Element:
@@ -102,26 +159,17 @@ def _root(kind: str, **attributes: str) -> ET.Element:
 
 
 def _period(
-    mpd: ET.Element,
-    number: int,
-    start_s: float,
-    parts: list[_PeriodPart],
-    *,
-    base: str = "",
-    length: float | None = None,
-    rebase: bool = False,
-) -> None:
-    """A Period whose media time 0 is at `start_s`; `rebase` moves its first sample there."""
-    period = ET.SubElement(mpd, "Period", id=f"p{number}", start=_duration(start_s))
-    if length is not None:
-        period.set("duration", _duration(length))
-    offset_s = min(part.segments[0].start_s for part in parts) if rebase else 0.0
-    for position, part in enumerate(parts):
-        _adaptation_set(period, position, part, base, offset_s)
+    mpd: ET.Element, stretch: _Stretch, start_s: float, offset_s: float, base: str = ""
+) -> ET.Element:
+    """A Period at `start_s`, where the media's own clock is at `offset_s`."""
+    period = ET.SubElement(mpd, "Period", id=stretch.id, start=_duration(start_s))
+    for position, track in enumerate(stretch.tracks):
+        _adaptation_set(period, position, track, base, offset_s)
+    return period
 
 
 def _adaptation_set(
-    period: ET.Element, position: int, part: _PeriodPart, base: str, offset_s: float
+    period: ET.Element, position: int, part: _Track, base: str, offset_s: float
 ) -> None:
     rendition, init = part.rendition, part.init
     video = rendition.kind is MediaKind.VIDEO
@@ -156,9 +204,7 @@ def _adaptation_set(
     _segment_template(representation, part, base, offset_s)
 
 
-def _segment_template(
-    representation: ET.Element, part: _PeriodPart, base: str, offset_s: float
-) -> None:
+def _segment_template(representation: ET.Element, part: _Track, base: str, offset_s: float) -> None:
     init, segments = part.init, part.segments
     folder = f"{base}{part.rendition.name}/"
     template = ET.SubElement(

@@ -111,8 +111,7 @@ class Timeline:
     def _is_far(self, packet: Packet) -> bool:
         """Whether `packet` is more than a jump away from the last one of each track."""
         return bool(self._last_ms) and all(
-            abs(unwrap(packet.dts_ms, last) - last) > MAX_JUMP_MS
-            for last in self._last_ms.values()
+            abs(unwrap(packet.dts_ms, last) - last) > MAX_JUMP_MS for last in self._last_ms.values()
         )
 
     def _starts(self, packet: Packet, dts_ms: int) -> bool:

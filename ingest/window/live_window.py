@@ -7,6 +7,7 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ingest.journal_entries import (
     Checkpoint,
@@ -29,6 +30,13 @@ _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
 
 
+class _Due(NamedTuple):
+    """Files that may go once the rendition's media have come to `at_s`."""
+
+    at_s: float
+    files: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class _RenditionState:
     first: InitWritten
@@ -40,8 +48,12 @@ class _RenditionState:
     open_msn: int = 0
     open_start: int = 0
     next_part: int = 0
-    removed_until_msn: int = 0  # files of segments before it are due for removal
-    parts_removed_until_msn: int = 0
+    media_s: float = 0.0  # of all segments there ever were
+    removed: deque[_Due] = field(default_factory=deque)
+    removed_parts: deque[_Due] = field(default_factory=deque)
+    since_msn: int = 0
+    since_s: float = 0.0
+    in_gap: bool = False
     snapshot: Rendition | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -51,8 +63,8 @@ class LiveWindow:
 
     def __init__(self, dvr_window_s: float) -> None:
         self._dvr_window_s = dvr_window_s
-        self._period = -1
-        self._periods: dict[int, PeriodStarted] = {}
+        self._period = PeriodStarted(period=-1, wall_s=0.0, reason="")
+        self._first_period: PeriodStarted | None = None
         self._renditions: dict[str, _RenditionState] = {}
         self._ended = False
         self._version = 0
@@ -87,7 +99,8 @@ class LiveWindow:
         """The renditions that have media, as they are now."""
         renditions = (self.rendition(name) for name in self._renditions)
         listed = tuple(r for r in renditions if r is not None and r.segments)
-        return Presentation(self._version, listed, self._ended)
+        started_s = self._first_period.wall_s if self._first_period else 0.0
+        return Presentation(self._version, started_s, listed, self._ended)
 
     def rendition(self, name: str) -> Rendition | None:
         """Snapshot of one rendition; None when the stream has none of that name."""
@@ -133,8 +146,10 @@ class LiveWindow:
     def _apply(self, entry: JournalEntry) -> set[str]:
         match entry:
             case PeriodStarted():
-                self._period = entry.period
-                self._periods[entry.period] = entry
+                self._period = entry
+                self._first_period = self._first_period or entry
+                for state in self._renditions.values():
+                    state.since_msn, state.since_s, state.in_gap = 0, 0.0, False
                 return set()
             case InitWritten():
                 self._take_init(entry)
@@ -173,6 +188,11 @@ class LiveWindow:
         state.next_part = entry.number + 1
 
     def _take_segment(self, state: _RenditionState, entry: SegmentWritten) -> None:
+        gap = entry.parts == 0
+        if state.in_gap and not gap:
+            scale = state.inits[state.init].timescale
+            state.since_msn, state.since_s = entry.msn, entry.start / scale
+        state.in_gap = gap
         segment = self._segment(
             state,
             msn=entry.msn,
@@ -180,11 +200,12 @@ class LiveWindow:
             duration=entry.duration,
             size=entry.size,
             finished=True,
-            gap=entry.parts == 0,
+            gap=gap,
         )
         state.open_parts = []
         state.finished.append(segment)
         state.finished_s += segment.duration_s
+        state.media_s += segment.duration_s
         self._trim(entry.rendition, state)
 
     def _segment(
@@ -201,18 +222,20 @@ class LiveWindow:
         scale = state.inits[state.init].timescale
         return Segment(
             msn=msn,
-            period=self._period,
+            period=self._period.period,
             init=state.init,
             start_ticks=start,
             duration_ticks=duration,
             start_s=start / scale,
             duration_s=duration / scale,
-            wall_s=self._periods[self._period].wall_s + start / scale,
+            wall_s=self._period.wall_s + start / scale,
             size=size,
             independent=gap or (bool(state.open_parts) and state.open_parts[0].independent),
             parts=tuple(state.open_parts),
             finished=finished,
             gap=gap,
+            since_msn=state.since_msn,
+            since_s=state.since_s,
         )
 
     def _snapshot(self, name: str, state: _RenditionState) -> Rendition:
@@ -254,29 +277,32 @@ class LiveWindow:
         return msn
 
     def _trim(self, name: str, state: _RenditionState) -> None:
+        """Take out what is behind the window, and files whose time has come."""
         target_s = state.first.target_duration_s
         keep_s = max(self._dvr_window_s, _SHORTEST_WINDOW_TARGETS * target_s)
+        longest_s = state.finished_s + target_s  # with the segment that grew
         while len(state.finished) > 1 and state.finished_s - state.finished[0].duration_s > keep_s:
-            state.finished_s -= state.finished.popleft().duration_s
-        self._expire_segments(name, state, keep_s)
-        self._expire_parts(name, state)
+            segment = state.finished.popleft()
+            state.finished_s -= segment.duration_s
+            # RFC 8216 §6.2.2: its own duration and that of the longest playlist that listed it
+            at_s = state.media_s + segment.duration_s + longest_s + 2 * target_s
+            files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
+            state.removed.append(_Due(at_s, files))
+        self._retire_parts(name, state)
+        for due in (state.removed, state.removed_parts):
+            while due and due[0].at_s <= state.media_s:
+                self._expired.extend(due.popleft().files)
 
-    def _expire_segments(self, name: str, state: _RenditionState, keep_s: float) -> None:
-        """A removed segment stays fetchable for its own and the longest playlist's duration."""
-        target_s = state.first.target_duration_s
-        grace = max(1, int(keep_s // target_s) + 1)
-        until = state.finished[0].msn - grace
-        for msn in range(state.removed_until_msn, until):
-            self._expired.append(f"{name}/{segment_name(msn)}")
-        state.removed_until_msn = max(state.removed_until_msn, until)
-
-    def _expire_parts(self, name: str, state: _RenditionState) -> None:
-        """Parts go once they have been out of the playlist as long as they were in it."""
-        kept = 2 * _PARTS_LISTED_TARGETS
-        for position in range(len(state.finished) - kept - 1, -1, -1):
+    def _retire_parts(self, name: str, state: _RenditionState) -> None:
+        """Parts stay three Target Durations after they were listed last (rfc8216bis §6.2.2)."""
+        listed_from = self._parts_from(state)
+        grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
+        for position in range(len(state.finished) - 1, -1, -1):
             segment = state.finished[position]
-            if segment.msn < state.parts_removed_until_msn:
+            if segment.msn >= listed_from:
+                continue
+            if not segment.parts:
                 break
-            self._expired.extend(f"{name}/{part_name(part.number)}" for part in segment.parts)
-            state.parts_removed_until_msn = segment.msn + 1
+            files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
+            state.removed_parts.append(_Due(state.media_s + grace_s, files))
             state.finished[position] = replace(segment, parts=())
