@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         default="rtmp://127.0.0.1:1935/live",
         description="nginx-rtmp's application as the session workers reach it, on loopback.",
     )
+    behind_nginx: bool = Field(
+        default=True,
+        description="Whether nginx stands in front and sends the media files itself.",
+    )
     spool: bool = Field(
         default=True,
         description="Whether nginx-rtmp records each publication into the data folder's `spool`, "
@@ -126,6 +130,11 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @property
+    def vod_base(self) -> str:
+        """What stands before `/vods/…`, as a URL."""
+        return self.vod_base_url or self.public_url
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,1 @@
+"""Who is calling, who may publish, who may play: tokens and keys."""

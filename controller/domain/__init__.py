@@ -1,0 +1,1 @@
+"""The control plane's values, rules and ports; imports nothing but `controller.errors`."""

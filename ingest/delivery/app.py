@@ -21,6 +21,7 @@ from ingest.manifest.hls_blocking import (
     Decision,
     decide,
     parse_directives,
+    wants_delta,
 )
 from ingest.manifest.hls_playlist import media_playlist, multivariant_playlist
 from ingest.ports import PlaybackAuthorizer
@@ -42,18 +43,21 @@ class _RenderedPlaylists:
     """Each rendition's playlist as text, rendered once per change however many ask."""
 
     def __init__(self) -> None:
-        self._texts: WeakKeyDictionary[LiveWindow, dict[str, tuple[Rendition, bytes]]] = (
+        self._texts: WeakKeyDictionary[LiveWindow, dict[str, tuple[int, bytes]]] = (
             WeakKeyDictionary()
         )
 
-    def playlist(self, window: LiveWindow, rendition: Rendition) -> bytes:
-        """The playlist of this snapshot."""
+    def playlist(self, window: LiveWindow, rendition: Rendition, *, delta: bool) -> bytes:
+        """The playlist as the window is now; `delta` for a delta update."""
         texts = self._texts.setdefault(window, {})
-        kept = texts.get(rendition.name)
-        if kept is not None and kept[0] is rendition:
+        name = f"{rendition.name}?delta" if delta else rendition.name
+        kept = texts.get(name)
+        if kept is not None and kept[0] == window.version:
             return kept[1]
-        body = media_playlist(rendition).encode()
-        texts[rendition.name] = (rendition, body)
+        everything = window.presentation().renditions
+        others = [other for other in everything if other.name != rendition.name]
+        body = media_playlist(rendition, others, skip=delta).encode()
+        texts[name] = (window.version, body)
         return body
 
 
@@ -125,6 +129,7 @@ class Delivery:
         try:
             query = request.query
             wanted = parse_directives(query.get("_HLS_msn"), query.get("_HLS_part"))
+            delta = wants_delta(query.get("_HLS_skip"))
             rendition = _rendition(window, name)
             if wanted is not None:
                 rendition = await self._held(window, rendition, wanted)
@@ -133,7 +138,7 @@ class Delivery:
         cache = caching.REVALIDATE
         if wanted is not None:
             cache = caching.blocking_reload(rendition.target_duration_s)
-        body = self._rendered.playlist(window, rendition)
+        body = self._rendered.playlist(window, rendition, delta=delta)
         return web.Response(body=body, content_type=_HLS_TYPE, headers=_headers(cache))
 
     async def pending_file(self, request: web.Request) -> web.StreamResponse:

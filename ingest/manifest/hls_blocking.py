@@ -46,6 +46,13 @@ def parse_directives(msn: str | None, part: str | None) -> BlockingRequest | Non
     return BlockingRequest(_integer("_HLS_msn", msn), None if part is None else _part(part))
 
 
+def wants_delta(skip: str | None) -> bool:
+    """Whether `_HLS_skip` asks for a delta update; BadDirective for a value that is none."""
+    if skip not in {None, "YES", "v2"}:
+        raise BadDirective("_HLS_skip must be YES or v2")
+    return skip is not None
+
+
 def decide(request: BlockingRequest, rendition: Rendition) -> Decision:
     """READY when the window holds what was asked for, WAIT when it will; BadDirective when the
     request is too far ahead."""

@@ -1,5 +1,6 @@
 """HLS playlists as text: RFC 8216 and draft-pantos-hls-rfc8216bis (Low-Latency HLS)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ingest.journal_entries import init_name, part_name, segment_name
@@ -8,6 +9,9 @@ from ingest.presentation import Presentation, Rendition, Segment
 
 HLS_VERSION = 9
 """EXT-X-VERSION: 9 for EXT-X-SKIP (rfc8216bis §8)."""
+
+_SKIP_TARGETS = 6
+"""CAN-SKIP-UNTIL: the Skip Boundary must be at least six Target Durations (§4.4.3.8)."""
 
 _PART_HOLD_BACK_TARGETS = 3
 _HOLD_BACK_TARGETS = 3
@@ -52,30 +56,62 @@ def _stream_inf(rendition: Rendition, audio: tuple[Rendition, ...]) -> str:
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 
-def media_playlist(rendition: Rendition, base: str = "") -> str:
+def media_playlist(
+    rendition: Rendition,
+    others: Sequence[Rendition] = (),
+    base: str = "",
+    *,
+    skip: bool = False,
+) -> str:
     """A live Media Playlist with Partial Segments; after the end, the same with ENDLIST.
 
-    Media are named `{base}{rendition}/…`, relative to the playlist.
+    Media are named `{base}{rendition}/…`, relative to the playlist. `others` are reported on
+    (§4.4.5.4). `skip` asks for a Playlist Delta Update (§6.2.5.1), which it is when there is
+    anything to skip.
     """
+    target_s = rendition.target_duration_s
     lines = _header(rendition)
     lines.append(
         "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,"
-        f"HOLD-BACK={_HOLD_BACK_TARGETS * rendition.target_duration_s:.3f},"
+        f"CAN-SKIP-UNTIL={_SKIP_TARGETS * target_s:.3f},"
+        f"HOLD-BACK={_HOLD_BACK_TARGETS * target_s:.3f},"
         f"PART-HOLD-BACK={_PART_HOLD_BACK_TARGETS * rendition.part_target_s:.3f}"
     )
     lines.append(f"#EXT-X-PART-INF:PART-TARGET={rendition.part_target_s:.3f}")
     first = rendition.segments[0]
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first.msn}")
     lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.period}")
+    skipped = _skippable(rendition) if skip else 0
+    if skipped:
+        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
     folder = f"{base}{rendition.name}/"
-    lines += _segments(rendition, folder, parts=not rendition.ended)
+    lines += _segments(rendition, folder, parts=not rendition.ended, skipped=skipped)
     if rendition.ended:
         lines.append("#EXT-X-ENDLIST")
     else:
-        lines.append(
-            f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{folder}{part_name(rendition.next_part)}"'
-        )
+        hint = f"{folder}{part_name(rendition.next_part)}"
+        lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{hint}"')
+        lines += [_report(other, base) for other in others if other.segments]
     return "\n".join(lines) + "\n"
+
+
+def _skippable(rendition: Rendition) -> int:
+    """How many segments lie behind the Skip Boundary (§4.4.3.8)."""
+    left_s = rendition.duration_s - _SKIP_TARGETS * rendition.target_duration_s
+    skipped = 0
+    for segment in rendition.segments:
+        left_s -= segment.duration_s
+        if left_s < 0:
+            break
+        skipped += 1
+    return skipped
+
+
+def _report(rendition: Rendition, base: str) -> str:
+    """EXT-X-RENDITION-REPORT: how far another rendition has come."""
+    last = rendition.segments[-1]
+    part = f",LAST-PART={len(last.parts) - 1}" if last.parts else ""
+    return f'#EXT-X-RENDITION-REPORT:URI="{base}{rendition.name}.m3u8",LAST-MSN={last.msn}{part}'
 
 
 def vod_playlist(rendition: Rendition, base: str = "") -> str:
@@ -107,10 +143,10 @@ def _independent(rendition: Rendition) -> bool:
     return all(segment.independent for segment in rendition.segments)
 
 
-def _segments(rendition: Rendition, folder: str, *, parts: bool) -> list[str]:
+def _segments(rendition: Rendition, folder: str, *, parts: bool, skipped: int = 0) -> list[str]:
     lines: list[str] = []
-    previous: Segment | None = None
-    for segment in rendition.segments:
+    previous = rendition.segments[skipped - 1] if skipped else None
+    for segment in rendition.segments[skipped:]:
         if previous is not None:
             lines += ["#EXT-X-DISCONTINUITY"] * (segment.period - previous.period)
         if previous is None or previous.init != segment.init or previous.period != segment.period:

@@ -285,7 +285,7 @@ class LiveWindow:
             segment = state.finished.popleft()
             state.finished_s -= segment.duration_s
             # RFC 8216 §6.2.2: its own duration and that of the longest playlist that listed it
-            at_s = state.media_s + segment.duration_s + longest_s + 2 * target_s
+            at_s = state.media_s + segment.duration_s + longest_s + target_s
             files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
             state.removed.append(_Due(at_s, files))
         self._retire_parts(name, state)

@@ -1,0 +1,138 @@
+"""Puts the API together: collaborators in, an aiohttp application out."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from controller.api.binding import Binder, HeaderAuthenticator
+from controller.api.client_address import ClientAddress
+from controller.api.directory import DirectoryHandlers
+from controller.api.directory_routes import directory_operations
+from controller.api.docs_page import docs_page
+from controller.api.engagement import EngagementHandlers, PlaybackGranter
+from controller.api.engagement_routes import engagement_operations
+from controller.api.health import HealthHandlers, ReadinessCheck
+from controller.api.middleware import answer_preflights, answer_problems, decorate, observe_requests
+from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
+from controller.api.playback_access import PATH, PlaybackAccessHandler
+from controller.api.public_urls import PublicUrls
+from controller.api.reading import MOST_BODY_BYTES
+from controller.api.registry import AnyOperation, DocumentedRoute
+from controller.api.stream_routes import stream_operations
+from controller.api.streams import StreamHandlers
+from controller.domain.engagement_service import EngagementService
+from controller.domain.ports import (
+    Clock,
+    EngagementStore,
+    PlaybackAuthorizer,
+    ProductStore,
+    PublishingControl,
+    StreamAnnouncer,
+    StreamCatalogue,
+    StreamStore,
+    UserStore,
+)
+from controller.domain.stream_service import StreamKeyring, StreamService
+
+RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiDependencies:
+    """Everything that the API works with; nothing is looked up anywhere else."""
+
+    streams: StreamStore
+    catalogue: StreamCatalogue
+    users: UserStore
+    products: ProductStore
+    engagement: EngagementStore
+    keys: StreamKeyring
+    authenticator: HeaderAuthenticator
+    playback_tokens: PlaybackGranter
+    playback_authorizer: PlaybackAuthorizer
+    publishing: PublishingControl
+    announcer: StreamAnnouncer
+    clock: Clock
+    urls: PublicUrls
+    client_address: ClientAddress
+    version: str
+    cors_origins: Sequence[str] = ("*",)
+    readiness: Sequence[ReadinessCheck] = ()
+    documented_routes: Sequence[DocumentedRoute] = ()
+    extra_operations: Sequence[AnyOperation] = ()
+
+
+def create_api(deps: ApiDependencies) -> web.Application:
+    """The application: /api/v1/…, /docs, /healthz, /readyz and nginx's /internal/playback-access.
+
+    Other parts may add routes and sub-applications to it before it runs: request ids, problems
+    and cross-origin rules apply to them, too.
+    """
+    app = web.Application(
+        middlewares=[
+            observe_requests(),
+            answer_preflights(deps.cors_origins),
+            answer_problems(),
+        ],
+        client_max_size=MOST_BODY_BYTES,
+    )
+    app.on_response_prepare.append(decorate(deps.cors_origins))
+    operations = [*api_operations(deps), *deps.extra_operations]
+    binder = Binder(deps.authenticator, deps.client_address)
+    for operation in operations:
+        _add(app, operation.method, f"{BASE_PATH}{operation.path}", binder.bind(operation))
+    info = ApiInfo(version=deps.version, public_url=deps.urls.public_url)
+    document = openapi_document(operations, deps.documented_routes, info)
+    page = docs_page(document)
+    _add(app, "GET", f"{BASE_PATH}/openapi.json", _fixed(json.dumps(document), "application/json"))
+    _add(app, "GET", "/docs", _fixed(page, "text/html"))
+    health = HealthHandlers(deps.readiness)
+    _add(app, "GET", "/healthz", health.healthz)
+    _add(app, "GET", "/readyz", health.readyz)
+    _add(app, "GET", PATH, PlaybackAccessHandler(deps.playback_authorizer).answer)
+    return app
+
+
+def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
+    """Every call below /api/v1 that this package serves."""
+    streams = StreamService(
+        streams=deps.streams,
+        catalogue=deps.catalogue,
+        users=deps.users,
+        keys=deps.keys,
+        publishing=deps.publishing,
+        announcer=deps.announcer,
+        clock=deps.clock,
+    )
+    engagement = EngagementService(
+        streams=deps.streams,
+        engagement=deps.engagement,
+        audience=streams,
+        announcer=deps.announcer,
+        clock=deps.clock,
+    )
+    return [
+        *stream_operations(StreamHandlers(streams, deps.urls)),
+        *engagement_operations(
+            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
+        ),
+        *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
+    ]
+
+
+def _add(app: web.Application, method: str, path: str, handler: RequestHandler) -> None:
+    app.router.add_route(method, path, handler)
+    if method == "GET":  # RFC 9110: whoever answers GET answers HEAD
+        app.router.add_route("HEAD", path, handler)
+
+
+def _fixed(text: str, content_type: str) -> RequestHandler:
+    """A handler for a document that does not change while the daemon runs."""
+
+    async def handle(_request: web.Request) -> web.Response:
+        headers = {"Cache-Control": "no-cache"}
+        return web.Response(text=text, content_type=content_type, headers=headers)
+
+    return handle

@@ -1,0 +1,1 @@
+"""The sub-commands of `golive`; one module each, imported when it is asked for."""

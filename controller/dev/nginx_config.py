@@ -1,0 +1,108 @@
+"""Renders the two nginx configurations from the templates in `nginx/`."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from controller.dev.layout import DataLayout
+
+# Beside the package in a checkout; inside it in an installed wheel.
+_TEMPLATE_DIRS = (
+    Path(__file__).resolve().parent / "nginx",
+    Path(__file__).resolve().parents[2] / "nginx",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NginxPlan:
+    """What the templates need to know.
+
+    http_listen, rtmp_listen: `address:port`.
+    spool: whether publications are recorded into the layout's spool folder.
+    daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
+    """
+
+    layout: DataLayout
+    http_listen: tuple[str, ...]
+    rtmp_listen: tuple[str, ...]
+    daemon_listen: str
+    hook_listen: str
+    control_listen: str
+    rtmp_module: Path | None
+    spool: bool
+    run_as_root: bool
+    http_workers: int
+    open_files: int
+
+
+def render_rtmp(plan: NginxPlan) -> str:
+    """The configuration of the instance that takes RTMP."""
+    return _render(
+        "rtmp.conf.j2",
+        plan,
+        pid_file=str(plan.layout.run_dir / "nginx-rtmp.pid"),
+        rtmp_module=str(plan.rtmp_module) if plan.rtmp_module else "",
+        rtmp_listen=plan.rtmp_listen,
+        control_listen=plan.control_listen.removeprefix("http://"),
+        hook_url=_hook_url(plan.hook_listen),
+        spool=plan.spool,
+        spool_dir=str(plan.layout.spool_dir),
+    )
+
+
+def render_http(plan: NginxPlan) -> str:
+    """The configuration of the instance that answers HTTP."""
+    return _render(
+        "http.conf.j2",
+        plan,
+        pid_file=str(plan.layout.run_dir / "nginx-http.pid"),
+        http_listen=plan.http_listen,
+        http_workers=plan.http_workers,
+        daemon_address=plan.daemon_listen,
+        access_log=str(plan.layout.logs_dir / "access.log"),
+        data_dir=str(plan.layout.data_dir),
+        objects_dir=str(plan.layout.objects_dir),
+    )
+
+
+def write_config(path: Path, text: str) -> None:
+    """Write whole or not at all, readable by the owner alone."""
+    partial = path.with_suffix(".partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def quoted(value: str) -> str:
+    """A configuration word in double quotes, as nginx reads it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _hook_url(listen: str) -> Callable[[str], str]:
+    """How on_publish and its kin name the hook listener (`http://unix:/path:/uri`)."""
+    if listen.startswith("unix:"):
+        return lambda path: f"http://{listen}:{path}"
+    return lambda path: f"http://{listen}{path}"
+
+
+def _render(name: str, plan: NginxPlan, **values: object) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATE_DIRS),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - nginx's language, escaped by `quoted`
+    )
+    environment.filters["quoted"] = quoted
+    return environment.get_template(name).render(
+        run_as_root=plan.run_as_root,
+        open_files=plan.open_files,
+        temp_dir=str(plan.layout.temp_dir),
+        **values,
+    )

@@ -1,0 +1,135 @@
+"""Pins, product events and figures: what hosts and viewers do around a stream."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from controller.domain.access import require_owner, require_owner_or_admin
+from controller.domain.analytics import StreamFigures, Viewer
+from controller.domain.paging import Page, PageRequest
+from controller.domain.people import Identity
+from controller.domain.ports import Clock, EngagementStore, StreamAnnouncer, StreamStore
+from controller.domain.products import ProductEvent, ProductEventType, ProductTag
+from controller.domain.stream_service import StreamService
+from controller.domain.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Where in the picture: x and y from 0 to 1; None seconds mean now."""
+
+    x: float
+    y: float
+    timestamp_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """What was sold, per currency; `currency` is the stream's main one, None without products."""
+
+    currency: str | None
+    totals: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """A stream with all its figures; `duration_s` so far while it is live."""
+
+    stream: Stream
+    duration_s: int
+    figures: StreamFigures
+    revenue: Revenue
+
+
+class EngagementService:
+    """Commands and reports around a stream."""
+
+    def __init__(
+        self,
+        streams: StreamStore,
+        engagement: EngagementStore,
+        audience: StreamService,
+        announcer: StreamAnnouncer,
+        clock: Clock,
+    ) -> None:
+        self._streams = streams
+        self._engagement = engagement
+        self._audience = audience
+        self._announcer = announcer
+        self._clock = clock
+
+    async def tag(
+        self, caller: Identity, stream_id: UUID, product_id: UUID, pin: Pin
+    ) -> ProductTag:
+        """Pin a product in a live stream; NotYourStream, ProductNotInStream, StreamNotLive."""
+        stream = await self._streams.get(stream_id)
+        require_owner(stream, caller)
+        now = self._clock.now()
+        timestamp_s = pin.timestamp_s if pin.timestamp_s is not None else _elapsed_s(stream, now)
+        tag = ProductTag(stream_id, product_id, pin.x, pin.y, timestamp_s, now)
+        await self._engagement.tag(tag)
+        await self._announcer.product_tagged(tag)
+        return tag
+
+    async def record_event(
+        self,
+        caller: Identity,
+        stream_id: UUID,
+        product_id: UUID,
+        event_type: ProductEventType,
+        quantity: int,
+        idempotency_key: str | None,
+    ) -> bool:
+        """Count what a viewer did; False when it was counted before.
+
+        StreamNotFound, NotInAudience, ProductNotInStream, IdempotencyKeyReused.
+        """
+        await self._audience.require_audience(await self._streams.get(stream_id), caller)
+        return await self._engagement.record_event(
+            ProductEvent(
+                stream_id=stream_id,
+                product_id=product_id,
+                viewer_id=caller.user_id,
+                type=event_type,
+                quantity=quantity,
+                # Without a key every call is an event of its own.
+                idempotency_key=idempotency_key or f"none:{uuid4()}",
+            )
+        )
+
+    async def viewers(
+        self, caller: Identity, stream_id: UUID, page: PageRequest
+    ) -> tuple[Page[Viewer], int]:
+        """Who is or was in the room, and how many in all; NotYourStream."""
+        require_owner_or_admin(await self._streams.get(stream_id), caller)
+        return await self._engagement.viewers(stream_id, page)
+
+    async def report(self, caller: Identity, stream_id: UUID) -> StreamReport:
+        """Everything counted about the stream; NotYourStream."""
+        stream = await self._streams.get(stream_id)
+        require_owner_or_admin(stream, caller)
+        figures = await self._engagement.figures(stream_id)
+        duration_s = stream.duration_s
+        if duration_s is None:
+            duration_s = _elapsed_s(stream, self._clock.now())
+        return StreamReport(stream, duration_s, figures, _revenue(figures))
+
+
+def _elapsed_s(stream: Stream, now: datetime) -> int:
+    if stream.started_at is None:
+        return 0
+    return max(0, int((now - stream.started_at).total_seconds()))
+
+
+def _revenue(figures: StreamFigures) -> Revenue:
+    """Sums per currency; the main currency is the first product's, in order of attaching, that
+    has sold, else simply the first product's.
+    """
+    totals: dict[str, Decimal] = {}
+    for product in figures.products:
+        for currency, amount in product.revenue.items():
+            totals[currency] = totals.get(currency, Decimal(0)) + amount
+    listed = next((product.currency for product in figures.products), None)
+    return Revenue(currency=next(iter(totals), listed), totals=totals)

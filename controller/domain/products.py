@@ -1,0 +1,55 @@
+"""Products of the directory, their pins in a stream, and what viewers do with them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Something to sell; `price` is exact, in units of the ISO 4217 `currency`."""
+
+    id: UUID
+    seller_id: UUID
+    title: str
+    price: Decimal
+    currency: str
+    image_urls: tuple[str, ...]
+    is_available: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProductTag:
+    """A product pinned in the picture: x and y from 0 to 1, seconds since the stream started."""
+
+    stream_id: UUID
+    product_id: UUID
+    x: float
+    y: float
+    timestamp_s: int
+    created_at: datetime
+
+
+class ProductEventType(StrEnum):
+    """What a viewer did with a product."""
+
+    CLICK = "click"
+    VIEW = "view"
+    INQUIRY = "inquiry"
+    PURCHASE = "purchase"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductEvent:
+    """One thing that one viewer did once; (viewer, stream, idempotency key) is unique."""
+
+    stream_id: UUID
+    product_id: UUID
+    viewer_id: UUID
+    type: ProductEventType
+    quantity: int
+    idempotency_key: str

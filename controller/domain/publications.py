@@ -1,0 +1,64 @@
+"""Publications (one visit of an encoder) and the stream keys that let them in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from controller.domain.states import IngestState, StreamStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """The connection that publishes: an nginx instance, its client id, the encoder's address."""
+
+    nginx_client_id: str
+    client_address: str
+    nginx_instance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One visit; `internal_name` is the one-time name that it has inside nginx."""
+
+    id: UUID
+    stream_id: UUID
+    internal_name: str
+    publisher: Publisher
+    started_at: datetime
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+
+
+class KeyState(StrEnum):
+    """Whether a stream key opens anything."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A stream key as it is kept: a keyed hash to find it, a ciphertext for its owner."""
+
+    id: UUID
+    lookup_hash: str
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMatch:
+    """What a known key stands for, so that a refusal can be logged with its reason."""
+
+    key_id: UUID
+    key_state: KeyState
+    stream_id: UUID
+    owner_id: UUID
+    stream_status: StreamStatus
+    ingest_state: IngestState
+    record_stream: bool
+
+    @property
+    def may_publish(self) -> bool:
+        """True for the active key of a live stream."""
+        return self.key_state is KeyState.ACTIVE and self.stream_status is StreamStatus.LIVE

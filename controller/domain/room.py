@@ -1,0 +1,176 @@
+"""The room around a stream: what is said, who is there, and what it adds up to (frozen values)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+REACTIONS = ("❤️", "🔥", "👏", "😂", "😮", "💎")
+MOST_MESSAGE_CHARACTERS = 200
+HISTORY_MESSAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A token bucket: `burst` at once, refilled at `per_s`."""
+
+    burst: int
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a room's log; offsets are comparable only within one epoch."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEvent:
+    """One event of a room's log; `data` is its payload as JSON, encoded once for everybody."""
+
+    name: str
+    data: bytes
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChange:
+    """What a change came to: the viewers whom nobody held before, or holds any more."""
+
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    viewers: int
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """Viewers of a daemon that stopped renewing its lease."""
+
+    stream_id: UUID
+    viewers: tuple[str, ...]
+    viewers_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message; `stream_time_s` is seconds since the stream started, None before that."""
+
+    id: UUID
+    stream_id: UUID
+    user_id: UUID
+    username: str
+    avatar_url: str | None
+    text: str
+    sent_at: datetime
+    stream_time_s: float | None = None
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedProduct:
+    """The product that the host has shown last."""
+
+    product_id: UUID
+    x: float
+    y: float
+    timestamp_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRules:
+    """What moderators have laid down; a sanction until None is a ban, else a time-out."""
+
+    slow_mode_s: int = 0
+    pinned_message: ChatMessage | None = None
+    blocked_words: tuple[str, ...] = ()
+    moderators: frozenset[UUID] = frozenset()
+    sanctions: Mapping[str, datetime | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRoom:
+    """What a room starts from: its last messages, oldest first, its rules, its last pin."""
+
+    history: tuple[ChatMessage, ...] = ()
+    held: tuple[ChatMessage, ...] = ()
+    rules: RoomRules = field(default_factory=RoomRules)
+    pinned_product: PinnedProduct | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A viewer's coming; `user_id` is None for an anonymous one."""
+
+    viewer: str
+    user_id: UUID | None
+    joined_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A viewer's going, and for how long it had been watching."""
+
+    viewer: str
+    user_id: UUID | None
+    left_at: datetime
+    watched_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFigures:
+    """What one daemon has to add to a stream's figures, and what it has seen of the whole."""
+
+    viewers_now: int
+    peak_viewers: int
+    visits: tuple[Visit, ...] = ()
+    leavings: tuple[Leaving, ...] = ()
+    watched_s: float = 0.0
+    reactions: Mapping[str, int] = field(default_factory=dict)
+    messages: tuple[ChatMessage, ...] = ()
+    sample_at: datetime | None = None
+
+
+class ModerationKind(StrEnum):
+    """What a moderator may do; the words of `stream_moderate`."""
+
+    DELETE = "delete"
+    TIMEOUT = "timeout"
+    BAN = "ban"
+    UNBAN = "unban"
+    SLOW_MODE = "slow_mode"
+    PIN = "pin"
+    UNPIN = "unpin"
+    BLOCK_WORDS = "block_words"
+    APPROVE = "approve"
+    APPOINT = "appoint"
+    DISMISS = "dismiss"
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """One act of moderation, as it is carried out and audited."""
+
+    id: UUID
+    stream_id: UUID
+    actor_id: UUID
+    kind: ModerationKind
+    at: datetime
+    message_id: UUID | None = None
+    viewer: str | None = None
+    user_id: UUID | None = None
+    until: datetime | None = None
+    interval_s: int = 0
+    words: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a stream could start now; `problems` names what is missing, latency is measured."""
+
+    problems: tuple[str, ...] = ()
+    latency_s: float | None = None

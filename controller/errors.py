@@ -1,0 +1,384 @@
+"""Everything that the control plane says no with.
+
+    ControllerError
+    ├── BadRequest (400)
+    │   ├── ProductsNotAvailable · ProductsNotFound · StreamNotAttachable · StreamNotEditable
+    │   ├── StreamNotScheduled · StreamWithoutProducts · HostNotReady · StreamNotLive
+    │   └── KeyNotRotatable · CannotFollowSelf · MalformedJson · BadHttpRequest
+    ├── NotAuthenticated (401)
+    ├── Forbidden (403)
+    │   └── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    ├── NotFound (404)
+    │   └── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · RouteNotFound
+    ├── MethodNotAllowed (405)
+    ├── Conflict (409)
+    │   └── AlreadyPublishing · IllegalIngestState · KeyRevoked
+    ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
+    ├── InvalidRequest (422, names each field)
+    │   └── IdempotencyKeyReused
+    ├── TooManyFailures (429, retryable)
+    ├── InternalError (500) · ConfigurationError (500, at the start only)
+    └── StoreUnavailable (503, retryable)
+        └── StoreOutdated
+
+A class carries its machine-readable `code`, its HTTP status, whether the same call may succeed
+later, and the sentence that clients match on. An instance never carries a key, a token or a URL
+with credentials: what is raised may be logged and answered as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One refused field: where (`body`, `query`, `path`, `header`), which, why, and the rule."""
+
+    location: str
+    field: str
+    message: str
+    code: str
+
+
+class ControllerError(Exception):
+    """Base of all: `detail` is the sentence for the caller, `code` is stable."""
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    title: ClassVar[str] = "Error"
+    default_detail: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail if detail is not None else self.default_detail
+        super().__init__(self.detail)
+
+
+class BadRequest(ControllerError):
+    """The call is well formed and not possible as things stand."""
+
+    code = "bad_request"
+    http_status = 400
+    title = "Bad request"
+    default_detail = "The request cannot be carried out"
+
+
+class ProductsNotAvailable(BadRequest):
+    """A product of a new stream is missing, someone else's or not for sale."""
+
+    code = "products_not_available"
+    default_detail = "Some products not found or not available"
+
+
+class ProductsNotFound(BadRequest):
+    """A product to attach is missing, someone else's or not for sale."""
+
+    code = "products_not_found"
+    default_detail = "Some products not found"
+
+
+class StreamNotAttachable(BadRequest):
+    """The product list is fixed once a stream is no longer scheduled."""
+
+    code = "stream_not_attachable"
+    default_detail = "Can only attach products to scheduled streams"
+
+
+class StreamNotEditable(BadRequest):
+    """Settings are fixed once a stream is no longer scheduled."""
+
+    code = "stream_not_editable"
+    default_detail = "Can only update scheduled streams"
+
+
+class StreamNotScheduled(BadRequest):
+    """Only a scheduled stream goes live or is cancelled."""
+
+    code = "stream_not_scheduled"
+    default_detail = "Stream must be in scheduled status"
+
+
+class StreamWithoutProducts(BadRequest):
+    """Going live needs something to sell."""
+
+    code = "stream_without_products"
+    default_detail = "Stream must have at least 1 product attached"
+
+
+class HostNotReady(BadRequest):
+    """The host did not confirm camera and checklist."""
+
+    code = "host_not_ready"
+    default_detail = "Camera and checklist must be ready"
+
+
+class StreamNotLive(BadRequest):
+    """The call makes sense only while the stream is live."""
+
+    code = "stream_not_live"
+    default_detail = "Stream is not live"
+
+
+class KeyNotRotatable(BadRequest):
+    """An ended or cancelled stream has no use for a key."""
+
+    code = "key_not_rotatable"
+    default_detail = "Can only rotate the key of scheduled or live streams"
+
+
+class CannotFollowSelf(BadRequest):
+    """A host does not follow themself."""
+
+    code = "cannot_follow_self"
+    default_detail = "Cannot follow yourself"
+
+
+class MalformedJson(BadRequest):
+    """The body is not JSON in UTF-8, or is nested too deep."""
+
+    code = "malformed_json"
+    default_detail = "The body is not valid JSON"
+
+
+class BadHttpRequest(BadRequest):
+    """The HTTP message itself could not be read."""
+
+    code = "bad_http_request"
+    default_detail = "The request could not be read"
+
+
+class NotAuthenticated(ControllerError):
+    """No bearer token, or one that does not verify; never says more than it must."""
+
+    code = "not_authenticated"
+    http_status = 401
+    title = "Not authenticated"
+    default_detail = "Not authenticated"
+
+
+class Forbidden(ControllerError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+    http_status = 403
+    title = "Forbidden"
+    default_detail = "Not allowed"
+
+
+class OnlySellersCreate(Forbidden):
+    """Creating a stream needs the role seller or both."""
+
+    code = "only_sellers"
+    default_detail = "Only sellers can create streams"
+
+
+class OnlySellersSell(Forbidden):
+    """Keeping products needs the role seller or both."""
+
+    code = "only_sellers_sell"
+    default_detail = "Only sellers can manage products"
+
+
+class NotYourStream(Forbidden):
+    """The stream belongs to someone else."""
+
+    code = "not_your_stream"
+    default_detail = "Not your stream"
+
+
+class NotYourProduct(Forbidden):
+    """The product belongs to someone else."""
+
+    code = "not_your_product"
+    default_detail = "Not your product"
+
+
+class NotInAudience(Forbidden):
+    """The stream's audience does not include the caller."""
+
+    code = "not_in_audience"
+    default_detail = "This stream is not open to you"
+
+
+class NotFound(ControllerError):
+    """What was named does not exist."""
+
+    code = "not_found"
+    http_status = 404
+    title = "Not found"
+    default_detail = "Not found"
+
+
+class StreamNotFound(NotFound):
+    """No stream has this id."""
+
+    code = "stream_not_found"
+    default_detail = "Stream not found"
+
+
+class ProductNotFound(NotFound):
+    """No product has this id."""
+
+    code = "product_not_found"
+    default_detail = "Product not found"
+
+
+class ProductNotInStream(NotFound):
+    """The product is not attached to the stream."""
+
+    code = "product_not_in_stream"
+    default_detail = "Product not in stream"
+
+
+class UserNotFound(NotFound):
+    """No user has this id."""
+
+    code = "user_not_found"
+    default_detail = "User not found"
+
+
+class RouteNotFound(NotFound):
+    """No such path."""
+
+    code = "route_not_found"
+    default_detail = "No such path"
+
+
+class MethodNotAllowed(ControllerError):
+    """The path exists, the method does not; `allowed` goes into the Allow header."""
+
+    code = "method_not_allowed"
+    http_status = 405
+    title = "Method not allowed"
+    default_detail = "The path does not know this method"
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.allowed = tuple(sorted(allowed))
+
+
+class Conflict(ControllerError):
+    """Someone else was faster, or the thing is in another state."""
+
+    code = "conflict"
+    http_status = 409
+    title = "Conflict"
+    default_detail = "The state has changed meanwhile"
+
+
+class AlreadyPublishing(Conflict):
+    """The stream has an open publication."""
+
+    code = "already_publishing"
+    default_detail = "An encoder is already publishing this stream"
+
+
+class IllegalIngestState(Conflict):
+    """The ingest state is not the one that this change starts from."""
+
+    code = "illegal_ingest_state"
+    default_detail = "The ingest state does not allow this change"
+
+
+class KeyRevoked(Conflict):
+    """The stream key was replaced between its look-up and the publication."""
+
+    code = "key_revoked"
+    default_detail = "The stream key is no longer valid"
+
+
+class PayloadTooLarge(ControllerError):
+    """The body exceeds the size limit of the call."""
+
+    code = "payload_too_large"
+    http_status = 413
+    title = "Payload too large"
+    default_detail = "The body is too large"
+
+
+class UnsupportedMediaType(ControllerError):
+    """The body's content type is not the one that the call reads."""
+
+    code = "unsupported_media_type"
+    http_status = 415
+    title = "Unsupported media type"
+    default_detail = "The body must be application/json"
+
+
+class InvalidRequest(ControllerError):
+    """Validation failed; `errors` names each field."""
+
+    code = "validation_failed"
+    http_status = 422
+    title = "Validation failed"
+    default_detail = "The request has invalid fields"
+
+    def __init__(self, errors: Sequence[FieldError], detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The Idempotency-Key was used before for a different request."""
+
+    code = "idempotency_key_reused"
+    default_detail = "The Idempotency-Key was used for a different request"
+
+    def __init__(self) -> None:
+        reason = FieldError(
+            location="header",
+            field="Idempotency-Key",
+            message="was used for a different request",
+            code=self.code,
+        )
+        super().__init__([reason])
+
+
+class TooManyFailures(ControllerError):
+    """The source has failed too often; `retry_after_s` says when to come back."""
+
+    code = "too_many_failures"
+    http_status = 429
+    retryable = True
+    title = "Too many requests"
+    default_detail = "Too many failed attempts"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
+class InternalError(ControllerError):
+    """A defect of ours: the log has the reason, the answer only the request id."""
+
+    code = "internal_error"
+    http_status = 500
+    title = "Internal error"
+    default_detail = "The server failed to answer; the request id is in its log"
+
+
+class ConfigurationError(ControllerError):
+    """A setting cannot be used; the sentence names it and says what to do, never its value."""
+
+    code = "configuration"
+    title = "Configuration error"
+    default_detail = "The configuration cannot be used"
+
+
+class StoreUnavailable(ControllerError):
+    """The database did not answer in time, or is not there."""
+
+    code = "store_unavailable"
+    http_status = 503
+    retryable = True
+    title = "Service unavailable"
+    default_detail = "The database is not available"
+
+
+class StoreOutdated(StoreUnavailable):
+    """The database's schema is not the one of this release: run `golive migrate`."""
+
+    code = "store_outdated"
+    retryable = False
+    default_detail = "The database schema is not the one of this release: run golive migrate"

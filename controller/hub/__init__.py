@@ -1,0 +1,1 @@
+"""The room around a stream: chat, reactions, viewers and pins, over every transport alike."""

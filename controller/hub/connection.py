@@ -1,0 +1,103 @@
+"""One client as the room sees it: who it is, and a bounded way out to it."""
+
+from typing import Protocol
+from uuid import UUID
+
+from controller.domain.people import Identity
+from controller.hub.closing import CloseCode
+from controller.hub.codecs import Batch, Codec, Message
+
+
+class Wire(Protocol):
+    """The way to one client; none of its calls waits."""
+
+    @property
+    def codec(self) -> Codec:
+        """How messages are encoded for it."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes behind what is queued already."""
+        ...
+
+    def backlog_bytes(self) -> int:
+        """What the peer has not taken yet."""
+        ...
+
+    def close(self, code: CloseCode) -> None:
+        """Begin to close, with the code and its reason."""
+        ...
+
+
+class Connection:
+    """A client; `viewer` names the user or the anonymous session behind it, in any room.
+
+    The wire's backlog is the outgoing queue. A peer that lets it grow past `backlog_limit_bytes`
+    is closed: what it missed is in the room's log, and it may come back for it. A closed
+    connection takes nothing more.
+    """
+
+    __slots__ = (
+        "_backlog_limit_bytes",
+        "_wire",
+        "codec",
+        "dropped",
+        "guest_token",
+        "identity",
+        "is_open",
+        "rooms",
+        "stalled_since_s",
+        "viewer",
+    )
+
+    def __init__(
+        self,
+        wire: Wire,
+        backlog_limit_bytes: int,
+        identity: Identity | None,
+        viewer: str,
+        guest_token: str | None = None,
+    ) -> None:
+        self._wire = wire
+        self._backlog_limit_bytes = backlog_limit_bytes
+        self.codec = wire.codec
+        self.identity = identity
+        self.viewer = viewer
+        self.guest_token = guest_token
+        self.rooms: set[UUID] = set()
+        self.is_open = True
+        self.dropped = 0
+        self.stalled_since_s: float | None = None
+
+    def send(self, message: Message) -> None:
+        """Send one message to this client alone."""
+        self.write(self.codec.encode(message))
+
+    def send_batch(self, batch: Batch) -> None:
+        """Send what others are sent too."""
+        self.write(batch.encoded(self.codec))
+
+    def write(self, data: bytes) -> None:
+        """Queue encoded messages, or give the client up when it does not read."""
+        if not self.is_open:
+            self.dropped += 1
+        elif self._wire.backlog_bytes() + len(data) > self._backlog_limit_bytes:
+            self.dropped += 1
+            self.close(CloseCode.TOO_SLOW)
+        else:
+            self._wire.write(data)
+
+    def close(self, code: CloseCode) -> None:
+        """Begin to close; the transport tells the hub when it is done."""
+        if self.is_open:
+            self.is_open = False
+            self._wire.close(code)
+
+    def look(self, now_s: float, stalled_limit_s: float) -> None:
+        """Give the client up when its backlog has not been empty for too long."""
+        if self._wire.backlog_bytes() == 0:
+            self.stalled_since_s = None
+        elif self.stalled_since_s is None:
+            self.stalled_since_s = now_s
+        elif now_s - self.stalled_since_s > stalled_limit_s:
+            self.close(CloseCode.TOO_SLOW)

@@ -1,0 +1,36 @@
+"""Every bound of the room, in one value."""
+
+from dataclasses import dataclass
+
+from controller.domain.room import Allowance
+
+
+@dataclass(frozen=True, slots=True)
+class HubLimits:
+    """Bounds and paces; the defaults suit one daemon with some thousand viewers.
+
+    A room rests `rest_per_member_s` per member after a write, at most `most_rest_s`: what comes
+    meanwhile goes out in one write. A write costs about 10 µs per member, so a room of any size
+    takes about an eighth of the loop however much is said in it, and a small room waits for nothing.
+    """
+
+    connections: int = 20_000
+    rooms_per_connection: int = 8
+    frame_bytes: int = 32_768
+    backlog_bytes: int = 262_144
+    stalled_s: float = 15.0
+    heartbeat_s: float = 20.0
+    malformed_frames: int = 10
+    rest_per_member_s: float = 80e-6
+    most_rest_s: float = 0.1
+    big_room_viewers: int = 100
+    log_events: int = 1_000
+    room_linger_s: float = 30.0
+    lease_s: float = 6.0
+    tick_s: float = 1.0
+    sample_s: float = 10.0
+    settle_s: float = 3.0
+    unwritten_records: int = 50_000
+    frames: Allowance = Allowance(burst=60, per_s=20.0)
+    chat: Allowance = Allowance(burst=10, per_s=10 / 60)
+    reactions: Allowance = Allowance(burst=20, per_s=5.0)

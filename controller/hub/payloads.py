@@ -1,0 +1,160 @@
+"""The names of the server's events, and what is in them: camelCase, as the clients know it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from controller.domain.people import Identity
+from controller.domain.products import ProductTag
+from controller.domain.room import ChatMessage, PinnedProduct
+from controller.domain.streams import Stream
+
+STREAM_JOINED = "stream:joined"
+STREAM_READY = "stream:ready"
+STREAM_STARTED = "stream:started"
+STREAM_INTERRUPTED = "stream:interrupted"
+STREAM_RESUMED = "stream:resumed"
+STREAM_ENDED = "stream:ended"
+VIEWER_JOINED = "viewer:joined"
+VIEWER_LEFT = "viewer:left"
+VIEWER_COUNT = "viewer:count"
+VIEWER_SANCTIONED = "viewer:sanctioned"
+CHAT_MESSAGE = "chat:message"
+CHAT_DELETED = "chat:deleted"
+CHAT_PINNED = "chat:pinned"
+CHAT_SETTINGS = "chat:settings"
+CHAT_HELD = "chat:held"
+REACTION_NEW = "reaction:new"
+PRODUCT_TAGGED = "product:tagged"
+ROLES_CHANGED = "room:roles"
+ERROR = "error"
+
+PASSING = frozenset({VIEWER_JOINED, VIEWER_LEFT, VIEWER_COUNT, REACTION_NEW})
+"""Events that are worth nothing later: whoever comes back gets the present count instead."""
+
+MODERATORS_ONLY = frozenset({CHAT_HELD})
+"""Events that only moderators are sent."""
+
+UNSENT = frozenset({ROLES_CHANGED})
+"""Events from daemon to daemon."""
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return at.isoformat(timespec="milliseconds")
+
+
+def chat_message(message: ChatMessage) -> dict[str, Any]:
+    """`chat:message`, also in the history."""
+    return {
+        "streamId": str(message.stream_id),
+        "userId": str(message.user_id),
+        "username": message.username,
+        "avatarUrl": message.avatar_url,
+        "message": message.text,
+        "timestamp": timestamp(message.sent_at),
+        "messageId": str(message.id),
+    }
+
+
+def chat_message_from(data: Mapping[str, Any], *, is_held: bool = False) -> ChatMessage:
+    """The message that `chat_message` described."""
+    return ChatMessage(
+        id=UUID(data["messageId"]),
+        stream_id=UUID(data["streamId"]),
+        user_id=UUID(data["userId"]),
+        username=data["username"],
+        avatar_url=data["avatarUrl"],
+        text=data["message"],
+        sent_at=datetime.fromisoformat(data["timestamp"]),
+        is_held=is_held,
+    )
+
+
+def viewer_joined(stream_id: UUID, viewer_id: str, viewers: int, at: datetime) -> dict[str, Any]:
+    """`viewer:joined`."""
+    return {**viewer_left(stream_id, viewer_id, viewers), "timestamp": timestamp(at)}
+
+
+def viewer_left(stream_id: UUID, viewer_id: str, viewers: int) -> dict[str, Any]:
+    """`viewer:left`."""
+    return {"streamId": str(stream_id), "viewerId": viewer_id, "viewerCount": viewers}
+
+
+def viewer_count(stream_id: UUID, viewers: int) -> dict[str, Any]:
+    """`viewer:count`."""
+    return {"streamId": str(stream_id), "viewerCount": viewers}
+
+
+def reaction(
+    stream_id: UUID, user: Identity, emoji: str, at: datetime, count: int
+) -> dict[str, Any]:
+    """`reaction:new`; in big rooms it stands for `count` reactions, the last of them this user's."""
+    return {
+        "streamId": str(stream_id),
+        "userId": str(user.user_id),
+        "emoji": emoji,
+        "timestamp": timestamp(at),
+        "count": count,
+    }
+
+
+def product_tagged(tag: ProductTag) -> dict[str, Any]:
+    """`product:tagged`."""
+    return {
+        "streamId": str(tag.stream_id),
+        "productId": str(tag.product_id),
+        "x": tag.x,
+        "y": tag.y,
+        "timestamp": tag.timestamp_s,
+    }
+
+
+def pinned_product(pin: PinnedProduct) -> dict[str, Any]:
+    """The pin as `stream:joined` shows it."""
+    return {
+        "productId": str(pin.product_id),
+        "x": pin.x,
+        "y": pin.y,
+        "timestamp": pin.timestamp_s,
+    }
+
+
+def stream_started(stream: Stream) -> dict[str, Any]:
+    """`stream:started`."""
+    at = stream.started_at
+    return {"streamId": str(stream.id), "startedAt": None if at is None else timestamp(at)}
+
+
+def stream_ended(stream: Stream) -> dict[str, Any]:
+    """`stream:ended`."""
+    at = stream.ended_at
+    return {
+        "streamId": str(stream.id),
+        "endedAt": None if at is None else timestamp(at),
+        "duration": stream.duration_s,
+        "vodUrl": stream.vod_url,
+    }
+
+
+def stream_state(stream_id: UUID, at: datetime) -> dict[str, Any]:
+    """`stream:interrupted` and `stream:resumed`."""
+    return {"streamId": str(stream_id), "timestamp": timestamp(at)}
+
+
+def stream_ready(
+    stream_id: UUID, latency_s: float | None, problems: Sequence[str]
+) -> dict[str, Any]:
+    """`stream:ready`; latency in seconds as last measured, null before the first measurement."""
+    return {
+        "streamId": str(stream_id),
+        "estimatedLatency": latency_s,
+        "status": "not_ready" if problems else "ready",
+        "problems": list(problems),
+    }
+
+
+def error(message: str, code: str) -> dict[str, Any]:
+    """`error`."""
+    return {"message": message, "code": code}

@@ -1,0 +1,1 @@
+"""The schema, step by step; each step runs on both databases, up and down."""

@@ -1,0 +1,54 @@
+"""Opens all stores over one database: what the composition root and the commands call."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.domain.ports import Clock
+from controller.stores.catalogue import SqlCatalogue
+from controller.stores.database import Database, DatabaseLimits, open_database
+from controller.stores.engagement import SqlEngagement
+from controller.stores.migration import head_revision
+from controller.stores.products import SqlProducts
+from controller.stores.publications import SqlPublications
+from controller.stores.stream_keys import SqlStreamKeys
+from controller.stores.streams import SqlStreams
+from controller.stores.users import SqlUsers
+
+DATABASE_FILE = "golive.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Every store, over one database; close `database` at the end."""
+
+    database: Database
+    streams: SqlStreams
+    catalogue: SqlCatalogue
+    keys: SqlStreamKeys
+    publications: SqlPublications
+    users: SqlUsers
+    products: SqlProducts
+    engagement: SqlEngagement
+
+
+def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
+    """All stores over the database at `url`; ValueError for a URL of neither kind.
+
+    Connects when first used; the schema is `migrate`'s business, `database.check` looks at it.
+    """
+    database = open_database(url, head_revision(), limits)
+    return Stores(
+        database=database,
+        streams=SqlStreams(database, clock),
+        catalogue=SqlCatalogue(database),
+        keys=SqlStreamKeys(database, clock),
+        publications=SqlPublications(database, clock),
+        users=SqlUsers(database, clock),
+        products=SqlProducts(database, clock),
+        engagement=SqlEngagement(database, clock),
+    )
+
+
+def database_url(configured: str, data_dir: Path) -> str:
+    """The configured URL, or that of the embedded SQLite file in the data folder."""
+    return configured or f"sqlite:///{data_dir.absolute() / DATABASE_FILE}"

@@ -1,0 +1,118 @@
+"use strict";
+
+// Plays one HLS address in a video element, and tries again for as long as it is wanted.
+// hls.js where the browser has Media Source Extensions, else the browser's own player (iPhones).
+
+class Playback {
+  static RETRY_MS = 1000;
+  static MEDIA_ERRORS_FORGIVEN = 3;
+
+  // live: low latency settings. onUnavailable: called with the HTTP status, or 0, whenever the
+  // address gave nothing; it is tried again a second later.
+  constructor(video, url, { live, onUnavailable }) {
+    this.video = video;
+    this.url = url;
+    this.live = live;
+    this.onUnavailable = onUnavailable;
+    this.hls = null;
+    this.timer = 0;
+    this.mediaErrors = 0;
+    this.stopped = false;
+    this.native = null;
+  }
+
+  static get supported() {
+    return Playback.hlsJs || Playback.nativeHls;
+  }
+
+  static get hlsJs() {
+    return typeof Hls !== "undefined" && Hls.isSupported();
+  }
+
+  static get nativeHls() {
+    return document.createElement("video").canPlayType("application/vnd.apple.mpegurl") !== "";
+  }
+
+  start() {
+    if (Playback.hlsJs) {
+      this.startHls();
+    } else {
+      this.startNative();
+    }
+  }
+
+  stop() {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    if (this.native) this.video.removeEventListener("error", this.native);
+    this.drop();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  // Seconds behind the camera; null when that is not known.
+  get latency() {
+    if (!this.live) return null;
+    if (this.hls) return this.hls.latency > 0 ? this.hls.latency : null;
+    const start = this.video.getStartDate ? this.video.getStartDate().getTime() : NaN;
+    return Number.isNaN(start) ? null : Date.now() / 1000 - start / 1000 - this.video.currentTime;
+  }
+
+  // Where live is now; null when that is not known.
+  get liveEdge() {
+    if (this.hls) return this.hls.liveSyncPosition;
+    const ranges = this.video.seekable;
+    return ranges.length ? ranges.end(ranges.length - 1) - 3 : null;
+  }
+
+  startHls() {
+    this.hls = new Hls({
+      lowLatencyMode: this.live,
+      // fMP4 is passed through: there is nothing to do that would be worth a thread.
+      enableWorker: false,
+      backBufferLength: 60,
+      // Catches up after a stall, unheard.
+      maxLiveSyncPlaybackRate: this.live ? 1.1 : 1,
+    });
+    this.hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.failed(error));
+    this.hls.loadSource(this.url);
+    this.hls.attachMedia(this.video);
+    this.hls.once(Hls.Events.MANIFEST_PARSED, () => this.play());
+  }
+
+  failed(error) {
+    if (error.type === Hls.ErrorTypes.MEDIA_ERROR && this.mediaErrors < Playback.MEDIA_ERRORS_FORGIVEN) {
+      this.mediaErrors += 1;
+      this.hls.recoverMediaError();
+      return;
+    }
+    this.again(error.response ? error.response.code : 0);
+  }
+
+  again(status) {
+    this.drop();
+    if (this.stopped) return;
+    this.onUnavailable(status);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => !this.stopped && this.start(), Playback.RETRY_MS);
+  }
+
+  startNative() {
+    if (!this.native) {
+      this.native = () => this.again(0);
+      this.video.addEventListener("error", this.native);
+    }
+    this.video.src = this.url;
+    this.play();
+  }
+
+  drop() {
+    if (this.hls) this.hls.destroy();
+    this.hls = null;
+  }
+
+  play() {
+    // Refused where even silent video may not start by itself: the button is there for that.
+    this.video.play().catch(() => {});
+  }
+}
