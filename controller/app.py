@@ -39,6 +39,7 @@ from controller.secrets_file import Secrets, load_secrets
 from controller.settings import Settings
 from controller.stores.opening import Stores, database_url, open_stores
 from controller.system_clock import SystemClock
+from controller.web.pages import create_web
 from ingest import (
     Delivery,
     LocalObjectStore,
@@ -120,6 +121,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> None:
         accel_prefix="/_live" if settings.behind_nginx else "",
     )
     api.add_subapp("/live", create_delivery(delivery))
+    api.add_routes(create_web(settings.vod_base_url))
     addresses = Addresses.of(settings)
     keys = StreamKeys(StreamKeyVault(secrets.keys), stores.keys)
     publishing = PublishService(keys, stores.publications, media.lifecycle, media.visits)

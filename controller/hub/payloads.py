@@ -124,7 +124,11 @@ def pinned_product(pin: PinnedProduct) -> dict[str, Any]:
 def stream_started(stream: Stream) -> dict[str, Any]:
     """`stream:started`."""
     at = stream.started_at
-    return {"streamId": str(stream.id), "startedAt": None if at is None else timestamp(at)}
+    return {
+        "streamId": str(stream.id),
+        "startedAt": None if at is None else timestamp(at),
+        "chatEnabled": stream.options.enable_chat,
+    }
 
 
 def stream_ended(stream: Stream) -> dict[str, Any]:

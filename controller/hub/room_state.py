@@ -1,7 +1,7 @@
 """What a room's log adds up to: the same on every daemon that has read the same events."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -158,10 +158,25 @@ class RoomState:
         return True
 
     def _started(self, data: dict[str, Any]) -> bool:
-        return self._became(data, StreamStatus.LIVE, {"started_at": data["startedAt"]})
+        options = replace(self.stream.options, enable_chat=bool(data["chatEnabled"]))
+        # What the log repeats must not take a stream back.
+        if self.stream.status is StreamStatus.SCHEDULED:
+            self.stream = replace(
+                self.stream,
+                status=StreamStatus.LIVE,
+                started_at=_time(data["startedAt"]),
+                options=options,
+            )
+        return True
 
     def _ended(self, data: dict[str, Any]) -> bool:
-        return self._became(data, StreamStatus.ENDED, {"ended_at": data["endedAt"]})
+        self.stream = replace(
+            self.stream,
+            status=StreamStatus.ENDED,
+            ingest_state=IngestState.FINISHED,
+            ended_at=_time(data["endedAt"]),
+        )
+        return True
 
     def _interrupted(self, _data: dict[str, Any]) -> bool:
         self.stream = replace(self.stream, ingest_state=IngestState.INTERRUPTED)
@@ -171,15 +186,6 @@ class RoomState:
         self.stream = replace(self.stream, ingest_state=IngestState.CONNECTED)
         return True
 
-    def _became(
-        self, _data: dict[str, Any], status: StreamStatus, times: Mapping[str, str | None]
-    ) -> bool:
-        # What the log repeats must not take a stream back.
-        if self.is_over:
-            return True
-        parsed: dict[str, Any] = {
-            name: None if at is None else datetime.fromisoformat(at) for name, at in times.items()
-        }
-        ingest = IngestState.FINISHED if status is StreamStatus.ENDED else self.stream.ingest_state
-        self.stream = replace(self.stream, status=status, ingest_state=ingest, **parsed)
-        return True
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,112 @@
+"""What a room has to add to its stream's figures, until the store has taken it."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from controller.domain.room import ChatMessage, Leaving, RoomFigures, Visit
+from controller.hub.presence import LocalViewer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    viewers_now: int
+    peak: int
+
+
+class RoomLedger:
+    """Counts of one room on this daemon; bounded: what does not fit any more is dropped, counted.
+
+    Watch time is the number of viewers here, integrated over the time that the stream is live.
+    """
+
+    def __init__(self, most_records: int) -> None:
+        self.dropped = 0
+        self._visits: deque[Visit] = deque()
+        self._leavings: deque[Leaving] = deque()
+        self._messages: deque[ChatMessage] = deque()
+        self._reactions: Counter[str] = Counter()
+        self._most_records = most_records
+        self._watched_s = 0.0
+        self._watching = 0
+        self._since_s = 0.0
+        self._sampled_at: datetime | None = None
+        self._written: _Seen | None = None
+
+    def visited(self, viewer: str, local: LocalViewer) -> None:
+        """A viewer has come whom no daemon had."""
+        self._keep(self._visits, Visit(viewer, local.user_id, local.joined_at))
+
+    def left(self, viewer: str, local: LocalViewer, now: datetime, now_s: float) -> None:
+        """A viewer has gone from here."""
+        watched_s = max(0.0, now_s - local.joined_s)
+        self._keep(self._leavings, Leaving(viewer, local.user_id, now, watched_s))
+
+    def said(self, message: ChatMessage) -> None:
+        """A message was accepted, or held."""
+        self._keep(self._messages, message)
+
+    def reacted(self, emoji: str) -> None:
+        """A reaction was accepted."""
+        self._reactions[emoji] += 1
+
+    def watching(self, viewers_here: int, now_s: float) -> None:
+        """From now on so many are watching here; 0 while the stream is not live."""
+        self._watched_s += self._watching * max(0.0, now_s - self._since_s)
+        self._watching, self._since_s = viewers_here, now_s
+
+    def take(
+        self, viewers_now: int, peak: int, sample_at: datetime | None
+    ) -> RoomFigures | None:
+        """Everything that is not written yet; None when the store knows it all."""
+        sample = sample_at if sample_at != self._sampled_at else None
+        has_records = bool(self._visits or self._leavings or self._messages or self._reactions)
+        if not has_records and sample is None and self._written == _Seen(viewers_now, peak):
+            return None
+        figures = RoomFigures(
+            viewers_now=viewers_now,
+            peak_viewers=peak,
+            visits=tuple(self._visits),
+            leavings=tuple(self._leavings),
+            watched_s=self._watched_s,
+            reactions=dict(self._reactions),
+            messages=tuple(self._messages),
+            sample_at=sample,
+        )
+        self._clear()
+        return figures
+
+    def written(self, figures: RoomFigures) -> None:
+        """The store has taken the figures."""
+        self._written = _Seen(figures.viewers_now, figures.peak_viewers)
+        if figures.sample_at is not None:
+            self._sampled_at = figures.sample_at
+
+    def give_back(self, figures: RoomFigures) -> None:
+        """The store has not taken them: keep them for the next time."""
+        self._restore(self._visits, figures.visits)
+        self._restore(self._leavings, figures.leavings)
+        self._restore(self._messages, figures.messages)
+        self._reactions.update(figures.reactions)
+        self._watched_s += figures.watched_s
+
+    def _keep(self, kept: deque[T], record: T) -> None:
+        if len(kept) >= self._most_records:
+            self.dropped += 1
+        else:
+            kept.append(record)
+
+    def _restore(self, kept: deque[T], old: tuple[T, ...]) -> None:
+        fits = old[: max(0, self._most_records - len(kept))]
+        self.dropped += len(old) - len(fits)
+        kept.extendleft(reversed(fits))
+
+    def _clear(self) -> None:
+        self._visits.clear()
+        self._leavings.clear()
+        self._messages.clear()
+        self._reactions.clear()
+        self._watched_s = 0.0

@@ -1,0 +1,201 @@
+"""A room on this daemon: its members, what they are sent and in which writes."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from controller.domain.people import Identity
+from controller.domain.room import Position, RoomEvent
+from controller.hub import payloads
+from controller.hub.codecs import Batch, Message
+from controller.hub.connection import Connection
+from controller.hub.errors import Banned
+from controller.hub.limits import HubLimits
+from controller.hub.room_state import RoomState
+
+
+class Pacer(Protocol):
+    """Time as the room needs it: now, and a call later."""
+
+    def monotonic_s(self) -> float:
+        """Seconds of a clock that never goes back."""
+        ...
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> object:
+        """Call once, `delay_s` from now."""
+        ...
+
+
+@dataclass(slots=True)
+class RoomStatistics:
+    """What a room has done on this daemon."""
+
+    events: int = 0
+    writes: int = 0
+    deliveries: int = 0
+
+
+class Room:
+    """Members, the tail of the log, and the pending batch.
+
+    The first event after a rest goes out at once; what follows within the rest goes out together
+    at its end (`HubLimits.rest_per_member_s`). A joining member gets the state as of the events
+    that the others have been sent, then every later event: none twice, none missing.
+    """
+
+    def __init__(
+        self,
+        state: RoomState,
+        limits: HubLimits,
+        pacer: Pacer,
+        evicted: Callable[["Room", Connection], None],
+    ) -> None:
+        self.state = state
+        self.statistics = RoomStatistics()
+        self.position = Position("", 0)
+        self.holds = 0
+        self.idle_since_s = pacer.monotonic_s()
+        self._limits = limits
+        self._pacer = pacer
+        self._evicted = evicted
+        self._members: dict[Connection, None] = {}
+        self._tail: deque[RoomEvent] = deque(maxlen=limits.log_events)
+        self._pending: list[Message] = []
+        self._rests_until_s = 0.0
+        self._is_waiting = False
+
+    @property
+    def stream_id(self) -> UUID:
+        """The stream that the room is around."""
+        return self.state.stream.id
+
+    @property
+    def members(self) -> Sequence[Connection]:
+        """The connections on this daemon, in order of joining."""
+        return [*self._members]
+
+    def receive(self, event: RoomEvent) -> None:
+        """Take in the log's next event and pass it on."""
+        if event.position.epoch != self.position.epoch:
+            self._tail.clear()
+        self.position = event.position
+        self._tail.append(event)
+        if not self.state.apply(event):
+            return
+        if event.name == payloads.VIEWER_SANCTIONED:
+            self.evict_banned()
+        if event.name in payloads.UNSENT:
+            return
+        message = Message.from_log(event)
+        if event.name in payloads.MODERATORS_ONLY:
+            self._send_to_moderators(message)
+        elif self._members:
+            self.statistics.events += 1
+            self._pending.append(message)
+            self._arrange_flush()
+
+    def admit(self, connection: Connection, since: Position | None) -> None:
+        """Make a member of the connection: `stream:joined`, what it missed, then what comes."""
+        self.flush()
+        data = self.state.snapshot()
+        missed = self._missed(since)
+        if missed is not None:
+            data["history"] = []
+        data |= {
+            "recovered": missed is not None,
+            "viewerId": connection.viewer,
+            "session": connection.guest_token,
+            "offset": self.position.offset,
+            "epoch": self.position.epoch,
+        }
+        messages = [Message.of(payloads.STREAM_JOINED, data)]
+        messages += [Message.from_log(event) for event in missed or ()]
+        if connection.identity is not None and self.may_moderate(connection.identity):
+            messages += [
+                Message.of(payloads.CHAT_HELD, payloads.chat_message(held))
+                for held in self.state.held.values()
+            ]
+        connection.send_batch(Batch(messages))
+        self._members[connection] = None
+        connection.rooms.add(self.stream_id)
+
+    def dismiss(self, connection: Connection) -> bool:
+        """End a membership; False when there was none."""
+        if connection not in self._members:
+            return False
+        del self._members[connection]
+        connection.rooms.discard(self.stream_id)
+        self.idle_since_s = self._pacer.monotonic_s()
+        return True
+
+    def evict_banned(self) -> None:
+        """End the membership of whoever is banned; their other rooms are no business of ours."""
+        banned = {viewer for viewer, until in self.state.sanctions.items() if until is None}
+        for member in self.members:
+            if member.viewer in banned and self.dismiss(member):
+                refusal = Banned()
+                member.send(
+                    Message.of(payloads.ERROR, payloads.error(refusal.detail, refusal.code))
+                )
+                self._evicted(self, member)
+
+    def has(self, connection: Connection) -> bool:
+        """Whether the connection is a member."""
+        return connection in self._members
+
+    def may_moderate(self, identity: Identity) -> bool:
+        """True for the host, administrators and the moderators whom the host has appointed."""
+        return (
+            identity.is_admin
+            or identity.user_id == self.state.stream.owner_id
+            or identity.user_id in self.state.moderators
+        )
+
+    def flush(self) -> None:
+        """Send what is pending now, in one write per member."""
+        if not self._pending:
+            return
+        batch = Batch(self._pending)
+        self._pending = []
+        members = self.members
+        for member in members:
+            member.send_batch(batch)
+        self.statistics.writes += len(members)
+        self.statistics.deliveries += len(members) * len(batch.messages)
+        rest_s = min(self._limits.most_rest_s, len(members) * self._limits.rest_per_member_s)
+        self._rests_until_s = self._pacer.monotonic_s() + rest_s
+
+    def _arrange_flush(self) -> None:
+        if self._is_waiting:
+            return
+        self._is_waiting = True
+        # Never at once: what one turn of the loop brings belongs together.
+        self._pacer.call_later(
+            max(0.0, self._rests_until_s - self._pacer.monotonic_s()), self._rested
+        )
+
+    def _rested(self) -> None:
+        self._is_waiting = False
+        self.flush()
+
+    def _missed(self, since: Position | None) -> Sequence[RoomEvent] | None:
+        """The events after `since` that are still worth sending; None when some are lost."""
+        if since is None or since.epoch != self.position.epoch:
+            return None
+        first = self.position.offset - len(self._tail)
+        if not first <= since.offset <= self.position.offset:
+            return None
+        return [
+            event
+            for event in self._tail
+            if event.position.offset > since.offset
+            and event.name not in payloads.PASSING | payloads.UNSENT | payloads.MODERATORS_ONLY
+        ]
+
+    def _send_to_moderators(self, message: Message) -> None:
+        for member in self.members:
+            if member.identity is not None and self.may_moderate(member.identity):
+                member.send(message)
+
