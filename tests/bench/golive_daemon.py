@@ -1,0 +1,67 @@
+"""The smallest daemon around `ingest.SessionSupervisor`: a session for each stream it is told of.
+
+`python -m tests.bench.golive_daemon LIVE_ROOT OBJECT_ROOT SESSIONS`. SESSIONS is a JSON file. Says
+`live` when every stream has a part, and at the end how many each rendition has.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from ingest import LocalObjectStore, PackagingSettings, SessionSpec, SessionSupervisor
+
+_DVR_WINDOW_S = 30.0
+_START_WAIT_S = 60.0
+
+
+class _StillThere:
+    """A PublicationProbe: benchmarks' encoders do not leave."""
+
+    async def is_publishing(self, publication: str) -> bool:
+        """Always."""
+        del publication
+        return True
+
+
+async def main(arguments: list[str]) -> None:
+    """Serve the sessions until SIGTERM."""
+    supervisor = SessionSupervisor(
+        Path(arguments[0]),
+        LocalObjectStore(Path(arguments[1])),
+        _StillThere(),
+        PackagingSettings(),
+        _DVR_WINDOW_S,
+    )
+    await supervisor.warm()
+    specs = [
+        SessionSpec(s["stream_id"], s["publication"], s["url"], Path(s["spool"]))
+        for s in json.loads(Path(arguments[2]).read_text(encoding="utf-8"))
+    ]
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    for spec in specs:
+        supervisor.start(spec, record=False, reason="bench")
+    windows = [supervisor.window(spec.stream_id) for spec in specs]
+    started = await asyncio.gather(*(w.wait_started(_START_WAIT_S) for w in windows if w))
+    print("live" if all(started) and len(started) == len(specs) else "not live", flush=True)
+    await stop.wait()
+    parts = [
+        [rendition.next_part for rendition in window.presentation().renditions]
+        for window in windows
+        if window
+    ]
+    print(json.dumps(parts), flush=True)
+    await supervisor.close()
+
+
+if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(30),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    uvloop.run(main(sys.argv[1:]))

@@ -1,0 +1,182 @@
+"""The API as a real server on a port of its own, over a real database."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import aiohttp
+from aiohttp import web
+
+from controller.api.app import ApiDependencies, create_api
+from controller.api.client_address import ClientAddress
+from controller.api.health import ReadinessCheck
+from controller.api.public_urls import PublicUrls
+from controller.auth.authenticator import Authenticator
+from controller.auth.bearer import BearerTokens, TokenRules
+from controller.auth.failure_limit import FailureAllowance, FailureLimiter
+from controller.auth.playback import PlaybackGate, PlaybackTokens
+from controller.auth.stream_keys import StreamKeys, StreamKeyVault
+from controller.auth.verification_keys import ConfiguredKey
+from controller.domain.announcements import NoRoom
+from controller.domain.ports import EndedMedia
+from controller.stores.opening import Stores, open_stores
+from tests.support.tokens import SECRET, Person
+
+KEY_SECRET = b"the root of stream keys and playback tokens in tests"
+TTL_S = 600
+
+
+@dataclass
+class FakeClock:
+    """Wall time that tests may push; otherwise it runs."""
+
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
+class FakePublishing:
+    """The media side: keeps what it was told, answers what it was given."""
+
+    vod_url: str | None = None
+    failure: Exception | None = None
+    ended: list[UUID] = field(default_factory=list)
+    disconnected: list[tuple[UUID, str]] = field(default_factory=list)
+
+    async def end_stream(self, stream_id: UUID) -> EndedMedia:
+        self.ended.append(stream_id)
+        if self.failure is not None:
+            raise self.failure
+        return EndedMedia(self.vod_url)
+
+    async def disconnect_publisher(self, stream_id: UUID, reason: str) -> None:
+        self.disconnected.append((stream_id, reason))
+
+
+@dataclass
+class Reply:
+    """A response that has been read."""
+
+    status: int
+    headers: aiohttp.typedefs.LooseHeaders
+    json: dict | None
+    text: str
+
+    @property
+    def data(self) -> dict:
+        assert self.json is not None, self.text
+        assert self.json.get("success") is True, self.text
+        return self.json["data"]
+
+    @property
+    def problem(self) -> dict:
+        assert self.headers["Content-Type"].startswith("application/problem+json"), self.text
+        assert self.json is not None
+        assert self.json["status"] == self.status
+        return self.json
+
+
+@dataclass
+class RunningApi:
+    """A server and a client for it."""
+
+    base: str
+    session: aiohttp.ClientSession
+    stores: Stores
+    keys: StreamKeys
+    gate: PlaybackGate
+    publishing: FakePublishing
+    clock: FakeClock
+
+    async def call(
+        self, method: str, path: str, by: Person | None = None, json=None, **options
+    ) -> Reply:
+        """`path` below /api/v1, or any other with a leading `//`."""
+        url = self.base + (path[1:] if path.startswith("//") else f"/api/v1{path}")
+        headers = {**(by.headers if by else {}), **options.pop("headers", {})}
+        async with self.session.request(
+            method, url, json=json, headers=headers, **options
+        ) as response:
+            text = await response.text(errors="replace")
+            is_json = "json" in response.headers.get("Content-Type", "")
+            parsed = await response.json(content_type=None) if is_json and text else None
+            return Reply(response.status, response.headers, parsed, text)
+
+    async def product(self, seller: Person, **fields) -> str:
+        """A product of the seller's, by id."""
+        product_id = str(uuid4())
+        body = {"title": "A mug", "price": 12.5, "currency": "EUR", **fields}
+        reply = await self.call("PUT", f"/products/{product_id}", seller, body)
+        assert reply.status == 201, reply.text
+        return product_id
+
+    async def stream(self, seller: Person, **fields) -> str:
+        """A scheduled stream of the seller's, by id."""
+        body = {"title": "Mugs", "category": "kitchen", **fields}
+        reply = await self.call("POST", "/streams", seller, body)
+        assert reply.status == 201, reply.text
+        return reply.data["streamId"]
+
+    async def live_stream(self, seller: Person, **fields) -> str:
+        """A live stream with one product."""
+        product_id = await self.product(seller)
+        stream_id = await self.stream(seller, product_ids=[product_id], **fields)
+        await self.go_live(seller, stream_id)
+        return stream_id
+
+    async def go_live(self, seller: Person, stream_id: str) -> dict:
+        body = {"camera_ready": True, "checklist_complete": True}
+        reply = await self.call("POST", f"/streams/{stream_id}/go-live", seller, body)
+        assert reply.status == 200, reply.text
+        return reply.data
+
+
+def dependencies(stores: Stores, clock: FakeClock, publishing: FakePublishing) -> ApiDependencies:
+    keys = StreamKeys(StreamKeyVault(KEY_SECRET), stores.keys)
+    tokens = PlaybackTokens(KEY_SECRET, TTL_S, clock)
+    bearer = BearerTokens(TokenRules("HS256"), ConfiguredKey(SECRET.encode(), "HS256"))
+    limiter = FailureLimiter(FailureAllowance(burst=1000), time.monotonic)
+    return ApiDependencies(
+        streams=stores.streams,
+        catalogue=stores.catalogue,
+        users=stores.users,
+        products=stores.products,
+        engagement=stores.engagement,
+        keys=keys,
+        authenticator=Authenticator(bearer, stores.users, limiter),
+        playback_tokens=tokens,
+        playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
+        publishing=publishing,
+        announcer=NoRoom(),
+        clock=clock,
+        urls=PublicUrls("https://shop.test", "rtmp://shop.test/live", "https://vod.test"),
+        client_address=ClientAddress([]),
+        version="0.0.test",
+        cors_origins=("https://app.test",),
+        readiness=(ReadinessCheck("database", stores.database.check),),
+    )
+
+
+@asynccontextmanager
+async def run_api(database_url: str, **changed: object) -> AsyncIterator[RunningApi]:
+    """Serve the API over the database; `changed` replaces fields of the dependencies."""
+    clock, publishing = FakeClock(), FakePublishing()
+    stores = open_stores(database_url, clock)
+    deps = replace(dependencies(stores, clock, publishing), **changed)
+    runner = web.AppRunner(create_api(deps), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with aiohttp.ClientSession() as session:
+            gate = deps.playback_authorizer
+            yield RunningApi(base, session, stores, deps.keys, gate, publishing, clock)
+    finally:
+        await runner.cleanup()
+        await stores.database.close()

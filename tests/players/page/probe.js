@@ -1,0 +1,43 @@
+"use strict";
+
+// What a video element does, counted from the start; shared by every page under test.
+
+function makeProbe(video) {
+  const counts = { stalls: 0, errors: [], startedAt: null, openedAt: performance.now() };
+  let playing = false;
+  video.addEventListener("playing", () => {
+    playing = true;
+    counts.startedAt = counts.startedAt ?? performance.now();
+  });
+  video.addEventListener("waiting", () => {
+    // Before the first picture it waits by nature; a seek waits by request.
+    if (playing && !video.seeking) counts.stalls += 1;
+  });
+  video.addEventListener("error", () => counts.errors.push(`video: ${video.error && video.error.message}`));
+
+  return {
+    error: (text) => counts.errors.push(text),
+    sample: (latency) => {
+      const quality = video.getVideoPlaybackQuality();
+      const buffered = [];
+      for (let i = 0; i < video.buffered.length; i += 1) {
+        buffered.push([video.buffered.start(i), video.buffered.end(i)]);
+      }
+      return {
+        at_s: performance.now() / 1000,
+        current_s: video.currentTime,
+        buffered,
+        duration_s: Number.isFinite(video.duration) ? video.duration : null,
+        latency_s: Number.isFinite(latency) ? latency : null,
+        stalls: counts.stalls,
+        errors: [...counts.errors],
+        frames: quality.totalVideoFrames,
+        dropped: quality.droppedVideoFrames,
+        width: video.videoWidth,
+        paused: video.paused,
+        ended: video.ended,
+        started_after_s: counts.startedAt === null ? null : (counts.startedAt - counts.openedAt) / 1000,
+      };
+    },
+  };
+}

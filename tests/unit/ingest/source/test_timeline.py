@@ -1,0 +1,223 @@
+"""Encoder stamps become track clocks: rebased, unwrapped, repaired, counted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.source.timeline import MAX_JUMP_MS, Timeline, unwrap
+from tests.support.media_values import (
+    MONO_44K,
+    STEREO_48K,
+    VIDEO,
+    audio_packet,
+    video_packet,
+)
+
+WRAP = 1 << 32
+BOTH = (VIDEO, STEREO_48K)
+
+
+def run(packets, tracks=BOTH):
+    timeline = Timeline(tracks)
+    return timeline, [timeline.accept(packet) for packet in packets]
+
+
+# --- where media time 0 is --------------------------------------------------------------------
+
+
+def test_media_time_0_is_the_first_keyframe():
+    _, (first, second) = run([video_packet(5_000, key=True, cts_ms=67), video_packet(5_033)])
+    assert (first.dts, first.cts_offset, first.is_key) == (0, 67 * 90, True)
+    assert (second.dts, second.is_key) == (33 * 90, False)
+
+
+def test_what_comes_before_the_first_keyframe_is_left_out_and_counted():
+    timeline, samples = run(
+        [audio_packet(0), video_packet(10), audio_packet(21), video_packet(43, key=True)]
+    )
+    assert [s is None for s in samples] == [True, True, True, False]
+    assert timeline.counters.dropped_before_start == 3
+    assert timeline.started
+
+
+def test_audio_older_than_the_first_keyframe_is_left_out_even_when_it_comes_later():
+    timeline, samples = run([video_packet(100, key=True), audio_packet(90), audio_packet(111)])
+    assert samples[1] is None
+    assert samples[2].dts == 11 * 48
+    assert timeline.counters.dropped_before_start == 1
+
+
+def test_audio_alone_starts_with_its_first_frame():
+    _, (first, second) = run([audio_packet(777), audio_packet(800)], (MONO_44K,))
+    assert [first.dts, second.dts] == [0, 1024]
+
+
+def test_a_track_that_was_not_announced_is_left_out():
+    timeline, samples = run([video_packet(0, key=True), audio_packet(5)], (VIDEO,))
+    assert samples[1] is None
+    assert timeline.counters.dropped_before_start == 1
+
+
+# --- 32-bit stamps ----------------------------------------------------------------------------
+
+
+def test_stamps_go_on_over_the_wrap_at_two_to_the_32():
+    """RTMP's timestamps are 32 bits wide and roll over after 49 days 17 hours."""
+    stamps = [WRAP - 66, WRAP - 33, 0, 33]
+    timeline = Timeline(BOTH)
+    samples = []
+    for i, stamp in enumerate(stamps):
+        packet = video_packet(stamp, key=i == 0)
+        assert not timeline.breaks(packet)
+        samples.append(timeline.accept(packet))
+    assert [s.dts for s in samples] == [0, 33 * 90, 66 * 90, 99 * 90]
+
+
+def test_audio_goes_on_over_the_wrap_in_step_with_the_video():
+    _, samples = run(
+        [
+            video_packet(WRAP - 40, key=True),
+            audio_packet(WRAP - 40),
+            video_packet(0),
+            audio_packet(-19 % WRAP),
+        ]
+    )
+    assert [s.dts for s in samples] == [0, 0, 40 * 90, 1024]
+
+
+@given(st.integers(-(1 << 40), 1 << 40), st.integers(-MAX_JUMP_MS, MAX_JUMP_MS))
+def test_unwrapping_finds_the_stamp_next_to_the_last_one(last, step):
+    assert unwrap((last + step) % WRAP, last) == last + step
+
+
+# --- breaks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (33, False),
+        (MAX_JUMP_MS, False),
+        (MAX_JUMP_MS + 1, True),
+        (-MAX_JUMP_MS, False),
+        (-MAX_JUMP_MS - 1, True),
+        (1 << 31, True),
+    ],
+)
+def test_a_jump_in_either_direction_breaks_the_period(step, expected):
+    timeline = Timeline(BOTH)
+    timeline.accept(video_packet(1_000_000, key=True))
+    assert timeline.breaks(video_packet((1_000_000 + step) % WRAP)) is expected
+
+
+def test_the_first_packet_of_a_track_breaks_nothing():
+    assert not Timeline(BOTH).breaks(video_packet(123_456_789, key=True))
+
+
+def test_a_track_that_was_silent_for_long_does_not_break_the_other():
+    timeline = Timeline(BOTH)
+    timeline.accept(video_packet(0, key=True))
+    timeline.accept(audio_packet(0))
+    for stamp in range(33, 15_000, 33):
+        timeline.accept(video_packet(stamp))
+    assert not timeline.breaks(audio_packet(15_000))
+
+
+def test_one_jump_of_both_tracks_is_one_break():
+    packets = [video_packet(t, key=t == 0) for t in range(0, 1000, 40)]
+    packets += [audio_packet(t) for t in range(0, 1000, 20)]
+    packets.sort(key=lambda p: p.dts_ms)
+    jump = 1_000_000
+    packets += [video_packet(jump, key=True), audio_packet(1000), audio_packet(1020)]
+    packets += [video_packet(jump + 40), audio_packet(jump + 40), video_packet(jump + 80)]
+    breaks, timeline = 0, Timeline(BOTH)
+    for packet in packets:
+        if timeline.breaks(packet):
+            breaks += 1
+            timeline = Timeline(BOTH)
+        timeline.accept(packet)
+    assert breaks == 1
+
+
+# --- decode times that do not rise ------------------------------------------------------------
+
+
+def test_decode_times_that_do_not_rise_are_moved_a_tick_behind_the_last():
+    timeline, samples = run(
+        [
+            video_packet(0, key=True),
+            video_packet(40),
+            video_packet(40),
+            video_packet(20),
+            video_packet(80),
+        ]
+    )
+    assert [s.dts for s in samples] == [0, 3600, 3601, 3602, 7200]
+    assert timeline.counters.repaired_dts == 2
+
+
+@given(st.lists(st.integers(-500, 500), max_size=60))
+def test_video_decode_times_always_rise(steps):
+    stamp, packets = 0, [video_packet(0, key=True)]
+    for step in steps:
+        stamp += step
+        packets.append(video_packet(stamp % WRAP))
+    _, samples = run(packets)
+    times = [s.dts for s in samples]
+    assert times == sorted(set(times))
+
+
+def test_a_step_back_leaves_sound_and_picture_together():
+    timeline = Timeline(BOTH)
+    stamps = [*range(0, 10_000, 20), *range(5_000, 25_000, 20)]
+    video = audio = None
+    for i, stamp in enumerate(stamps):
+        for packet in (video_packet(stamp, key=i == 0), audio_packet(stamp)):
+            if timeline.breaks(packet):
+                timeline = Timeline(BOTH)
+        video = timeline.accept(video_packet(stamp, key=True)) or video
+        audio = timeline.accept(audio_packet(stamp)) or audio
+    assert abs(video.dts / 90_000 - audio.dts / 48_000) < 0.1
+
+
+# --- audio is counted -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("track", [STEREO_48K, MONO_44K], ids=lambda t: t.sample_rate)
+def test_audio_is_counted_in_samples_whatever_the_milliseconds_round_to(track):
+    stamps = [int(i * 1024 * 1000 / track.sample_rate) for i in range(2000)]
+    timeline, samples = run([audio_packet(t) for t in stamps], (track,))
+    assert [s.dts for s in samples] == [i * 1024 for i in range(2000)]
+    assert timeline.counters.audio_reanchored == 0
+
+
+def test_jitter_that_evens_out_moves_nothing():
+    stamps = [max(0, round(i * 1024 / 48) + (i * 37) % 61 - 30) for i in range(200)]
+    timeline, samples = run([audio_packet(t) for t in stamps], (STEREO_48K,))
+    assert [s.dts for s in samples] == [i * 1024 for i in range(200)]
+    assert timeline.counters.audio_reanchored == 0
+
+
+def test_a_hole_in_the_audio_moves_it_to_the_encoders_stamp():
+    timeline, samples = run([audio_packet(t) for t in (0, 21, 43, 1_000, 1_021)], (STEREO_48K,))
+    assert [s.dts for s in samples] == [0, 1024, 2048, 48_000, 49_024]
+    assert timeline.counters.audio_reanchored == 1
+
+
+@pytest.mark.parametrize("speed", [1.01, 1.001, 0.999, 0.99])
+def test_a_microphone_whose_clock_is_off_is_followed(speed):
+    """The mean of stamp minus count stays within 1/100 s, and decode times go on rising."""
+    stamps = [round(i * 1024 / 48 * speed) for i in range(6000)]
+    timeline, samples = run([audio_packet(t) for t in stamps], (STEREO_48K,))
+    times = [s.dts for s in samples]
+    assert times == sorted(set(times))
+    assert abs(times[-1] / 48_000 - stamps[-1] / 1000) <= 0.03
+    assert timeline.counters.drift_corrected > 1
+    assert timeline.counters.audio_reanchored == 0
+
+
+def test_offsets_between_the_tracks_are_kept():
+    """A/V sync is what the encoder stamped: audio 46 ms after the first decoded frame."""
+    _, (video, audio) = run([video_packet(1_000, key=True, cts_ms=67), audio_packet(1_046)])
+    assert audio.dts / 48_000 == pytest.approx(0.046, abs=0.0005)
+    assert (video.dts + video.cts_offset) / 90_000 == pytest.approx(0.067)
