@@ -45,7 +45,8 @@ class InitWritten(_Entry, tag="init", frozen=True, kw_only=True):
 
 
 class PartWritten(_Entry, tag="part", frozen=True, kw_only=True):
-    """A Partial Segment was written."""
+    """A Partial Segment was written: `independent` when it holds a keyframe, `sync_start` when
+    it begins with one."""
 
     rendition: str
     msn: int
@@ -55,6 +56,7 @@ class PartWritten(_Entry, tag="part", frozen=True, kw_only=True):
     duration: int
     size: int
     independent: bool
+    sync_start: bool
 
 
 class SegmentWritten(_Entry, tag="segment", frozen=True, kw_only=True):

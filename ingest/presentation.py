@@ -17,6 +17,7 @@ class Part:
     duration_s: float
     size: int
     independent: bool
+    sync_start: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,43 +111,44 @@ def _stretches(presentation: Presentation) -> list[_Stretch]:
     numbers = sorted({msn for segments in listed.values() for msn in segments if msn <= last})
     stretches = []
     for key, group in groupby(numbers, key=lambda msn: _stretch_key(listed, msn)):
-        if not key:
+        present = {name for name, _, _, here in key if here}
+        if not present:
             continue  # nobody has media here
         run = list(group)
         tracks = tuple(
             _Track(rendition, tuple(listed[rendition.name][msn] for msn in run))
             for rendition in presentation.renditions
-            if any(name == rendition.name for name, _, _ in key)
+            if rendition.name in present
         )
-        stretches.append(_stretch(presentation, tracks))
+        of_all = [segments[run[0]] for segments in listed.values() if run[0] in segments]
+        stretches.append(_stretch(presentation, tracks, of_all))
     return stretches
 
 
 def _stretch_key(
     listed: dict[str, dict[int, Segment]], msn: int
-) -> tuple[tuple[str, int, int], ...]:
-    """Who has media at `msn`, and since when without a gap."""
+) -> tuple[tuple[str, int, int, bool], ...]:
+    """Each rendition's Period at `msn`, since when it is there or away, and whether it is."""
     return tuple(
-        (name, segments[msn].period, segments[msn].since_msn)
+        (name, segments[msn].period, segments[msn].since_msn, not segments[msn].gap)
         for name, segments in listed.items()
-        if msn in segments and not segments[msn].gap
+        if msn in segments
     )
 
 
-def _stretch(presentation: Presentation, tracks: tuple[_Track, ...]) -> _Stretch:
-    first = [track.segments[0] for track in tracks]
-    period_start_s = first[0].wall_s - first[0].start_s - presentation.started_wall_s
-    offset_s = max(segment.since_s for segment in first)
-    gone = len(presentation.renditions) - len(tracks)
-    if gone:  # the others have left: the stretch starts with what is listed
-        offset_s = max(offset_s, min(segment.start_s for segment in first))
-    since = max(segment.since_msn for segment in first)
-    names = "".join(track.rendition.name[0] for track in tracks) if gone else ""
-    suffix = f".{since}{names}" if since or names else ""
+def _stretch(
+    presentation: Presentation, tracks: tuple[_Track, ...], of_all: list[Segment]
+) -> _Stretch:
+    """`of_all`: the first segments of all renditions, those in a gap included."""
+    first = tracks[0].segments[0]
+    period_start_s = first.wall_s - first.start_s - presentation.started_wall_s
+    newest = max(of_all, key=lambda segment: segment.since_msn)
+    names = "".join(track.rendition.name[0] for track in tracks)
+    suffix = f".{newest.since_msn}{names}" if newest.since_msn else ""
     return _Stretch(
-        id=f"p{first[0].period}{suffix}",
-        offset_s=offset_s,
-        start_s=period_start_s + offset_s,
+        id=f"p{first.period}{suffix}",
+        offset_s=newest.since_s,
+        start_s=period_start_s + newest.since_s,
         tracks=tracks,
     )
 

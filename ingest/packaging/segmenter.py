@@ -35,7 +35,8 @@ class PartReady:
     """A finished Partial Segment: one CMAF chunk.
 
     `start` and `duration` are in track ticks, on the presentation timeline of the Period; `index`
-    counts within its Media Segment, `number` within the rendition.
+    counts within its Media Segment, `number` within the rendition. `independent`: it holds a
+    keyframe; `sync_start`: it begins with one.
     """
 
     kind: MediaKind
@@ -45,6 +46,7 @@ class PartReady:
     start: int
     duration: int
     independent: bool
+    sync_start: bool
     data: bytes
 
 
@@ -150,6 +152,7 @@ class _Track:
                 start=self._samples[0].dts + self._shift,
                 duration=self.part_span,
                 independent=any(sample.is_key for sample in self._samples),
+                sync_start=self._samples[0].is_key,
                 data=data,
             )
         )

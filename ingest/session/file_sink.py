@@ -55,6 +55,7 @@ class FileSink:
                 duration=part.duration,
                 size=len(part.data),
                 independent=part.independent,
+                sync_start=part.sync_start,
             )
         )
         self._notify()

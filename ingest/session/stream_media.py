@@ -25,6 +25,8 @@ class StreamMedia:
         self.recorder = recorder
         self._reader = JournalReader(folder)
         self._store = SegmentStore(folder)
+        self._expired: list[str] = []
+        self._recorded_before = 0  # the recorder has to come here before files go
 
     def refresh(self) -> bool:
         """Read what the journal has new, wake players, remove expired files; False when there
@@ -33,9 +35,18 @@ class StreamMedia:
         if not entries:
             return False
         self.window.apply(entries)
-        for name in self.window.take_expired():
-            self._store.remove(name)
+        self._remove_expired()
         return True
+
+    def _remove_expired(self) -> None:
+        """Remove files that no player needs; those that are yet to be recorded wait."""
+        self._expired += self.window.take_expired()
+        if self.recorder is not None and self.recorder.offset < self._recorded_before:
+            return
+        for name in self._expired:
+            self._store.remove(name)
+        self._expired = []
+        self._recorded_before = self._reader.offset
 
     def seal(self) -> None:
         """Finish what a session that died left open. No worker may be writing."""

@@ -72,6 +72,11 @@ class JournalReader:
         """Close the file."""
         self.close()
 
+    @property
+    def offset(self) -> int:
+        """Bytes read so far."""
+        return self._offset
+
     def read_new(self) -> list[JournalEntry]:
         """Complete entries behind the last one read, oldest first; empty when there are none.
 

@@ -31,7 +31,13 @@ class Recorder:
         self._store = store
         self._reader = JournalReader(folder)
         self._pending: list[JournalEntry] = []
+        self._stored = 0
         self._lock = asyncio.Lock()
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the journal whose media are stored."""
+        return self._stored
 
     async def catch_up(self) -> None:
         """Store everything that the journal has and the store has not.
@@ -46,6 +52,7 @@ class Recorder:
                     key = f"{self._prefix}/{name}"
                     await self._store.put_file(key, self._folder / name, content_type)
                 self._pending.pop(0)
+            self._stored = self._reader.offset
 
     def close(self) -> None:
         """Close the journal."""

@@ -53,7 +53,7 @@ class _RenditionState:
     removed_parts: deque[_Due] = field(default_factory=deque)
     since_msn: int = 0
     since_s: float = 0.0
-    in_gap: bool = False
+    in_gap: bool | None = None  # None: the Period has no segment yet
     snapshot: Rendition | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -98,7 +98,9 @@ class LiveWindow:
     def presentation(self) -> Presentation:
         """The renditions that have media, as they are now."""
         renditions = (self.rendition(name) for name in self._renditions)
-        listed = tuple(r for r in renditions if r is not None and r.segments)
+        listed = tuple(
+            r for r in renditions if r is not None and any(not s.gap for s in r.segments)
+        )
         started_s = self._first_period.wall_s if self._first_period else 0.0
         return Presentation(self._version, started_s, listed, self._ended)
 
@@ -149,7 +151,7 @@ class LiveWindow:
                 self._period = entry
                 self._first_period = self._first_period or entry
                 for state in self._renditions.values():
-                    state.since_msn, state.since_s, state.in_gap = 0, 0.0, False
+                    state.since_msn, state.since_s, state.in_gap = 0, 0.0, None
                 return set()
             case InitWritten():
                 self._take_init(entry)
@@ -182,14 +184,19 @@ class LiveWindow:
             state.open_msn, state.open_start = entry.msn, entry.start
         scale = state.inits[state.init].timescale
         part = Part(
-            entry.number, entry.index, entry.duration / scale, entry.size, entry.independent
+            entry.number,
+            entry.index,
+            entry.duration / scale,
+            entry.size,
+            entry.independent,
+            entry.sync_start,
         )
         state.open_parts.append(part)
         state.next_part = entry.number + 1
 
     def _take_segment(self, state: _RenditionState, entry: SegmentWritten) -> None:
         gap = entry.parts == 0
-        if state.in_gap and not gap:
+        if state.in_gap is not None and state.in_gap is not gap:
             scale = state.inits[state.init].timescale
             state.since_msn, state.since_s = entry.msn, entry.start / scale
         state.in_gap = gap
@@ -230,7 +237,7 @@ class LiveWindow:
             duration_s=duration / scale,
             wall_s=self._period.wall_s + start / scale,
             size=size,
-            independent=gap or (bool(state.open_parts) and state.open_parts[0].independent),
+            independent=gap or (bool(state.open_parts) and state.open_parts[0].sync_start),
             parts=tuple(state.open_parts),
             finished=finished,
             gap=gap,
@@ -277,21 +284,37 @@ class LiveWindow:
         return msn
 
     def _trim(self, name: str, state: _RenditionState) -> None:
-        """Take out what is behind the window, and files whose time has come."""
-        target_s = state.first.target_duration_s
+        """Take out what is behind the window, and files whose time has come.
+
+        The first rendition decides; the others list the same Media Sequence Numbers.
+        """
+        leader = next(iter(self._renditions.values()))
+        target_s = leader.first.target_duration_s
         keep_s = max(self._dvr_window_s, _SHORTEST_WINDOW_TARGETS * target_s)
-        longest_s = state.finished_s + target_s  # with the segment that grew
-        while len(state.finished) > 1 and state.finished_s - state.finished[0].duration_s > keep_s:
-            segment = state.finished.popleft()
-            state.finished_s -= segment.duration_s
-            # RFC 8216 §6.2.2: its own duration and that of the longest playlist that listed it
-            at_s = state.media_s + segment.duration_s + longest_s + target_s
-            files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
-            state.removed.append(_Due(at_s, files))
+        if state is leader:
+            while (
+                len(state.finished) > 1 and state.finished_s - state.finished[0].duration_s > keep_s
+            ):
+                self._take_out(name, state)
+        elif leader.finished:
+            while len(state.finished) > 1 and state.finished[0].msn < leader.finished[0].msn:
+                self._take_out(name, state)
         self._retire_parts(name, state)
         for due in (state.removed, state.removed_parts):
             while due and due[0].at_s <= state.media_s:
                 self._expired.extend(due.popleft().files)
+
+    @staticmethod
+    def _take_out(name: str, state: _RenditionState) -> None:
+        """Remove the oldest segment; its file stays for its own duration and that of the longest
+        playlist that listed it (RFC 8216 §6.2.2), the segment that grew included."""
+        target_s = state.first.target_duration_s
+        longest_s = state.finished_s + target_s
+        segment = state.finished.popleft()
+        state.finished_s -= segment.duration_s
+        at_s = state.media_s + segment.duration_s + longest_s + target_s
+        files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
+        state.removed.append(_Due(at_s, files))
 
     def _retire_parts(self, name: str, state: _RenditionState) -> None:
         """Parts stay three Target Durations after they were listed last (rfc8216bis §6.2.2)."""

@@ -193,6 +193,7 @@ class JournalScript:
                     duration=duration,
                     size=1000,
                     independent=index == 0 if independent is None else independent,
+                    sync_start=index == 0 if independent is None else independent,
                 )
             )
             self.position[kind] += duration

@@ -287,12 +287,6 @@ def test_the_availability_start_does_not_change_while_the_stream_lives():
     assert period_starts(after)[-1] == period_starts(before)[-1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="dash_mpd._stretch knows since when the tracks that are there go on, not since when the "
-    "others are away: two silences of one track give two Periods of one id, and the start of such "
-    "a Period moves with the window",
-)
 @pytest.mark.parametrize("dvr_window_s", [0.0, 20.0])
 def test_what_a_manifest_said_of_a_period_stays_true_in_the_next(dvr_window_s):
     """§5.4.1: over updates a Period keeps its id, its start and the meaning of its times, while

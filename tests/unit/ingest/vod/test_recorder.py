@@ -97,12 +97,6 @@ async def test_a_store_that_was_away_gets_everything_when_it_is_back(tmp_path):
     ]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="StreamMedia.refresh removes files that left the live window whether they are recorded "
-    "or not: a store that is away for longer than the window loses them, and Recorder.catch_up "
-    "then fails at the first one for ever",
-)
 async def test_a_store_that_is_away_for_long_loses_nothing(tmp_path):
     script, store = JournalScript(), MemoryStore()
     folder = tmp_path / "show"
