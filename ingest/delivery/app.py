@@ -14,9 +14,9 @@ from aiohttp import web
 
 from ingest.clock import Clock
 from ingest.delivery import caching
+from ingest.delivery.problems import NotInTime, NotThere, TokenNeeded, answer_problems
 from ingest.manifest.dash_mpd import live_mpd
 from ingest.manifest.hls_blocking import (
-    BadDirective,
     BlockingRequest,
     Decision,
     decide,
@@ -104,7 +104,7 @@ class Delivery:
         """The HLS Multivariant Playlist; waits a little for a stream that is just starting."""
         window = await self._window(request)
         if not await window.wait_started(_START_WAIT_S):
-            raise _not_found("the stream has not started")
+            raise NotThere("the stream has not started")
         text = multivariant_playlist(window.presentation())
         return web.Response(text=text, content_type=_HLS_TYPE, headers=_headers(caching.REVALIDATE))
 
@@ -112,10 +112,10 @@ class Delivery:
         """The DASH manifest, as soon as there is a finished segment of each track."""
         window = await self._window(request)
         if not await window.wait_started(_START_WAIT_S):
-            raise _not_found("the stream has not started")
+            raise NotThere("the stream has not started")
         presentation = window.presentation()
         if not all(any(s.finished for s in r.segments) for r in presentation.renditions):
-            raise _not_found("no segment is finished yet")
+            raise NotThere("no segment is finished yet")
         text = live_mpd(presentation, now_wall_s=self._clock.wall_s(), time_url="../time")
         headers = _headers(caching.REVALIDATE)
         return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)
@@ -125,16 +125,13 @@ class Delivery:
         window = await self._window(request)
         name = request.match_info["rendition"]
         if not await window.wait_started(_START_WAIT_S):
-            raise _not_found("the stream has not started")
-        try:
-            query = request.query
-            wanted = parse_directives(query.get("_HLS_msn"), query.get("_HLS_part"))
-            delta = wants_delta(query.get("_HLS_skip"))
-            rendition = _rendition(window, name)
-            if wanted is not None:
-                rendition = await self._held(window, rendition, wanted)
-        except BadDirective as error:
-            raise web.HTTPBadRequest(text=str(error), headers=_headers(caching.NEVER)) from error
+            raise NotThere("the stream has not started")
+        query = request.query
+        wanted = parse_directives(query.get("_HLS_msn"), query.get("_HLS_part"))
+        delta = wants_delta(query.get("_HLS_skip"))
+        rendition = _rendition(window, name)
+        if wanted is not None:
+            rendition = await self._held(window, rendition, wanted)
         cache = caching.REVALIDATE
         if wanted is not None:
             cache = caching.blocking_reload(rendition.target_duration_s)
@@ -147,18 +144,18 @@ class Delivery:
         name, file = request.match_info["rendition"], request.match_info["file"]
         match = _MEDIA_FILE.fullmatch(file)
         if match is None or window.rendition(name) is None:
-            raise _not_found("no such file")
+            raise NotThere("no such file")
         number = int(match[2])
         exists = _has_part if match[1] == "part" else _has_segment
         rendition = _rendition(window, name)
         ahead = number - (rendition.next_part if match[1] == "part" else rendition.last_msn)
         if ahead > _HINT_AHEAD:
-            raise _not_found("no such file yet")
+            raise NotThere("no such file yet")
         deadline_s = self._clock.monotonic_s() + _HOLD_TARGETS * rendition.target_duration_s
         while not exists(rendition, number):
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0 or not await window.wait_change(name, left_s):
-                raise _not_found("the file did not come")
+                raise NotThere("the file did not come")
             rendition = _rendition(window, name)
         return self._send(request.match_info["stream_id"], name, file)
 
@@ -170,9 +167,7 @@ class Delivery:
         while decide(wanted, rendition) is Decision.WAIT:
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0 or not await window.wait_change(rendition.name, left_s):
-                raise web.HTTPServiceUnavailable(
-                    text="the part did not come in time", headers=_headers(caching.NEVER)
-                )
+                raise NotInTime("the part did not come in time")
             rendition = _rendition(window, rendition.name)
         return rendition
 
@@ -181,12 +176,10 @@ class Delivery:
         stream_id = request.match_info["stream_id"]
         window = self._windows(stream_id)
         if window is None:
-            raise _not_found("no such live stream")
-        token = request.query.get("token") or request.headers.get("X-Playback-Token")
+            raise NotThere("no such live stream")
+        token = request.headers.get("X-Playback-Token") or None
         if not await self._authorizer.may_play(stream_id, token):
-            raise web.HTTPForbidden(
-                text="a playback token is needed", headers=_headers(caching.NEVER)
-            )
+            raise TokenNeeded("a playback token is needed")
         return window
 
     def _send(self, stream_id: str, rendition: str, file: str) -> web.StreamResponse:
@@ -198,7 +191,7 @@ class Delivery:
 
 def create_delivery(delivery: Delivery) -> web.Application:
     """The sub-application, to be mounted at `/live`."""
-    app = web.Application()
+    app = web.Application(middlewares=[answer_problems])
     app.add_routes(delivery.routes())
     return app
 
@@ -206,7 +199,7 @@ def create_delivery(delivery: Delivery) -> web.Application:
 def _rendition(window: LiveWindow, name: str) -> Rendition:
     rendition = window.rendition(name)
     if rendition is None or not rendition.segments:
-        raise _not_found("no such rendition")
+        raise NotThere("no such rendition")
     return rendition
 
 
@@ -221,7 +214,3 @@ def _has_segment(rendition: Rendition, number: int) -> bool:
 
 def _headers(cache_control: str) -> dict[str, str]:
     return {"Cache-Control": cache_control, "Access-Control-Allow-Origin": "*"}
-
-
-def _not_found(text: str) -> web.HTTPNotFound:
-    return web.HTTPNotFound(text=text, headers=_headers(caching.NEVER))

@@ -60,6 +60,10 @@ async def answer(request: web.Request) -> web.StreamResponse:
     )
 
 
+async def playback_access(_: web.Request) -> web.Response:
+    return web.Response(status=204, headers={"Cache-Control": "max-age=1"})
+
+
 async def put_product(request: web.Request) -> web.Response:
     return web.json_response({"success": True, "data": {"id": request.match_info["id"]}})
 
@@ -111,6 +115,7 @@ async def serve() -> None:
     app.router.add_post("/api/v1/streams", create_stream)
     app.router.add_post("/api/v1/streams/{id}/go-live", go_live)
     app.router.add_get("/api/v1/streams/{id}", get_stream)
+    app.router.add_get("/internal/playback-access", playback_access)
     app.router.add_route("*", "/{path:.*}", answer)
     hooks = web.Application()
     hooks.router.add_post("/{path:.*}", hook)

@@ -217,8 +217,11 @@ def test_a_body_that_is_too_large_is_refused_in_the_apis_words(edge):
     assert answer.json["code"] == "body_too_large"
 
 
-def test_a_daemon_that_is_down_is_told_in_the_apis_words_while_media_go_on(edge):
+def test_a_daemon_that_is_down_is_told_in_the_apis_words_while_watched_media_go_on(edge):
+    """nginx remembers who may play what is being watched."""
+    edge.write(edge.live / "video" / "segment-4.m4s", b"before")
     edge.write(edge.live / "video" / "segment-5.m4s", b"still here")
+    assert ask(edge, f"/live/{STREAM}/video/segment-4.m4s").body == b"before"
     assert ask(edge, "/api/v1/anything?exit=1").status in {502, 503}
 
     answer = ask(edge, "/api/v1/anything")

@@ -140,7 +140,7 @@ async def test_a_request_for_a_stream_that_is_starting_is_held_until_it_has(clie
 @pytest.mark.parametrize(
     ("query", "headers", "status"),
     [
-        ({"token": "good"}, {}, 200),
+        ({"token": "good"}, {}, 403),
         ({}, {"X-Playback-Token": "good"}, 200),
         ({"token": "bad"}, {}, 403),
         ({}, {}, 403),
@@ -158,7 +158,9 @@ async def test_playback_is_for_those_who_may(client, stage, path, query, headers
 async def test_a_part_is_for_those_who_may(client, stage):
     stage.live().gate.wanted = "good"
     assert (await client.get("/show/video/part-0.m4s")).status == 403
-    assert (await client.get("/show/video/part-0.m4s", params={"token": "good"})).status == 200
+    assert (
+        await client.get("/show/video/part-0.m4s", headers={"X-Playback-Token": "good"})
+    ).status == 200
 
 
 # --- blocking playlist reload -----------------------------------------------------------------
