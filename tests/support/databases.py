@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -130,6 +131,19 @@ class PostgresServer:
 
     async def drop(self, url: str) -> None:
         await self._execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+    @asynccontextmanager
+    async def unreachable(self, url: str):
+        """Nobody gets into the database, and whoever is in it is thrown out."""
+        name = url.rpartition("/")[2]
+        await self._execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await self._execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        try:
+            yield
+        finally:
+            await self._execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url("postgres"))
