@@ -111,7 +111,7 @@ $(PLAYERS): tests/players/package-lock.json | $(NODE_HOME)
 	@touch $@
 
 # Pins every dependency anew. No index is named in the files: pip asks the one it is set up for.
-lock: $(DEV)
+lock: $(DEV) $(NODE_HOME)
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 		--group build --group dev --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --output-file requirements-dev.lock

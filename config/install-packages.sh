@@ -49,9 +49,11 @@ done
 
 # The system asks this program whether a package may start its service: 101 is no.
 policy=/usr/sbin/policy-rc.d
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 1' HUP INT TERM
 if [ ! -e "$policy" ]; then
-    trap 'as_root rm -f "$policy"' EXIT
-    trap 'exit 1' HUP INT TERM
+    trap 'rm -f "$log"; as_root rm -f "$policy"' EXIT
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
 fi
@@ -60,7 +62,7 @@ apt_install() {
     # shellcheck disable=SC2086 # a list of words
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
         apt-get install --yes --no-install-recommends -qq \
-        -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 $missing </dev/null
+        -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 $missing </dev/null >"$log" 2>&1
 }
 
 known() {
@@ -73,7 +75,10 @@ echo "Installing $missing"
 # The package lists are fetched when they are missing or too old to find the packages.
 if ! known || ! apt_install; then
     as_root apt-get update -qq -o DPkg::Lock::Timeout=300
-    apt_install
+    if ! apt_install; then
+        cat "$log" >&2
+        exit 1
+    fi
 fi
 
 for service in $disable; do

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         description="`sqlite:///path` or `postgresql://user:password@host/name`. "
         "Empty: SQLite in the data folder.",
     )
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`redis://host:port/db` or `rediss://…`, shared by several daemons: rooms, "
+        "viewers, chat limits. Empty: in process.",
+    )
     vod_base_url: str = Field(
         default="",
         description="What players put before `/vods/…`. Empty: the public URL.",
@@ -156,4 +161,5 @@ def load_settings(config_file: Path | None = None, **overrides: object) -> Setti
         (Settings,),
         {"model_config": SettingsConfigDict(**{**Settings.model_config, "toml_file": config_file})},
     )
-    return configured(**overrides)
+    settings: Settings = configured(**overrides)
+    return settings

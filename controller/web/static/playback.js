@@ -5,6 +5,18 @@
 
 class Playback {
   static RETRY_MS = 1000;
+  // A stream that has just begun lists parts, but no segment yet: hls.js takes that for an error
+  // and would wait for seconds before it looks again.
+  static PLAYLIST_POLICY = {
+    default: {
+      maxTimeToFirstByteMs: 15000,
+      maxLoadTimeMs: 20000,
+      timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: 20, retryDelayMs: 250, maxRetryDelayMs: 500, backoff: "linear" },
+    },
+  };
+  static MUCH_S = 1.2;
+  static LITTLE_S = 0.8;
   static MEDIA_ERRORS_FORGIVEN = 3;
 
   // live: low latency settings. onUnavailable: called with the HTTP status, or 0, whenever the
@@ -65,14 +77,34 @@ class Playback {
     return ranges.length ? ranges.end(ranges.length - 1) - 3 : null;
   }
 
+  // When the picture moves for the first time, or again after a stall: straight to the present.
+  settle() {
+    const edge = this.hls && this.live ? this.hls.liveSyncPosition : null;
+    if (edge && this.excess > Playback.MUCH_S) this.video.currentTime = edge;
+  }
+
+  // Called now and then: catches up what is left, then plays at its own pace again. All the time,
+  // as hls.js would, one could hear it.
+  pace() {
+    if (!this.hls || !this.live || this.excess === null) return;
+    const config = this.hls.config;
+    if (this.excess > Playback.MUCH_S) config.maxLiveSyncPlaybackRate = 1.1;
+    else if (this.excess < Playback.LITTLE_S) config.maxLiveSyncPlaybackRate = 1;
+  }
+
+  // Seconds behind what the playlist asks for.
+  get excess() {
+    const target = this.hls ? this.hls.targetLatency : null;
+    return target && this.latency ? this.latency - target : null;
+  }
+
   startHls() {
     this.hls = new Hls({
       lowLatencyMode: this.live,
       // fMP4 is passed through: there is nothing to do that would be worth a thread.
       enableWorker: false,
       backBufferLength: 60,
-      // Catches up after a stall, unheard.
-      maxLiveSyncPlaybackRate: this.live ? 1.1 : 1,
+      playlistLoadPolicy: Playback.PLAYLIST_POLICY,
     });
     this.hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.failed(error));
     this.hls.loadSource(this.url);

@@ -18,6 +18,7 @@ const page = {
   playing: null, // "live" or "recording": what the playback plays
   stream: null, // the API's last word
   started: false, // whether the current playback has shown a picture
+  stalled: false, // whether it then ran out of media
   endedAt: 0,
 };
 
@@ -53,6 +54,7 @@ function play(kind, url) {
   leave();
   page.playing = kind;
   page.started = false;
+  page.stalled = false;
   page.playback = new Playback(video, url, {
     live: kind === "live",
     onUnavailable: () => {
@@ -99,7 +101,7 @@ function follow() {
     // What is in the buffer is played to its end before the recording takes over.
     page.endedAt = page.endedAt || performance.now();
     const overdue = performance.now() - page.endedAt > LEAVE_LIVE_MS;
-    if (page.playing === "live" && page.started && !video.ended && !overdue) return;
+    if (page.playing === "live" && page.started && !video.ended && !stalled() && !overdue) return;
     if (stream.record_stream === false) leave();
     else play("recording", recordingUrl());
   } else {
@@ -132,6 +134,7 @@ function describe() {
 }
 
 function tick() {
+  if (page.playback) page.playback.pace();
   const latency = page.playback ? page.playback.latency : null;
   const seen = latency !== null && document.body.dataset.state === "live";
   document.getElementById("latency").textContent = seen ? `${latency.toFixed(1)} s behind live` : "";
@@ -149,10 +152,16 @@ function toLive() {
 }
 
 video.addEventListener("playing", () => {
+  if (page.playback && (page.stalled || !page.started)) page.playback.settle();
   page.started = true;
+  page.stalled = false;
   refresh();
 });
-video.addEventListener("waiting", refresh);
+video.addEventListener("waiting", () => {
+  // Who goes back in time waits, too, and wants to stay there.
+  page.stalled = page.started && !video.seeking;
+  if (page.stream) follow();
+});
 video.addEventListener("ended", () => page.stream && follow());
 video.addEventListener("volumechange", tick);
 badge.addEventListener("click", toLive);
