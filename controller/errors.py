@@ -4,7 +4,7 @@
     ├── BadRequest (400)
     │   ├── ProductsNotAvailable · ProductsNotFound · StreamNotAttachable · StreamNotEditable
     │   ├── StreamNotScheduled · StreamWithoutProducts · HostNotReady · StreamNotLive
-    │   └── KeyNotRotatable · CannotFollowSelf · MalformedJson · BadHttpRequest
+    │   └── KeyNotRotatable · ProductMismatch · CannotFollowSelf · MalformedJson · BadHttpRequest
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   └── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
@@ -12,10 +12,9 @@
     │   └── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
-    │   └── AlreadyPublishing · IllegalIngestState · KeyRevoked
+    │   └── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
-    │   └── IdempotencyKeyReused
     ├── TooManyFailures (429, retryable)
     ├── InternalError (500) · ConfigurationError (500, at the start only)
     └── StoreUnavailable (503, retryable)
@@ -125,6 +124,13 @@ class KeyNotRotatable(BadRequest):
 
     code = "key_not_rotatable"
     default_detail = "Can only rotate the key of scheduled or live streams"
+
+
+class ProductMismatch(BadRequest):
+    """The body names another product than the path."""
+
+    code = "product_mismatch"
+    default_detail = "product_id must be the product of the path"
 
 
 class CannotFollowSelf(BadRequest):
@@ -288,6 +294,13 @@ class KeyRevoked(Conflict):
     default_detail = "The stream key is no longer valid"
 
 
+class IdempotencyKeyReused(Conflict):
+    """The Idempotency-Key was used before for a different request."""
+
+    code = "idempotency_key_reused"
+    default_detail = "The Idempotency-Key was used for a different request"
+
+
 class PayloadTooLarge(ControllerError):
     """The body exceeds the size limit of the call."""
 
@@ -317,22 +330,6 @@ class InvalidRequest(ControllerError):
     def __init__(self, errors: Sequence[FieldError], detail: str | None = None) -> None:
         super().__init__(detail)
         self.errors = tuple(errors)
-
-
-class IdempotencyKeyReused(InvalidRequest):
-    """The Idempotency-Key was used before for a different request."""
-
-    code = "idempotency_key_reused"
-    default_detail = "The Idempotency-Key was used for a different request"
-
-    def __init__(self) -> None:
-        reason = FieldError(
-            location="header",
-            field="Idempotency-Key",
-            message="was used for a different request",
-            code=self.code,
-        )
-        super().__init__([reason])
 
 
 class TooManyFailures(ControllerError):

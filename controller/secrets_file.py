@@ -68,6 +68,7 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(made, file)
+            _give_to_owner(descriptor, path.parent)
             file.flush()
             os.fsync(file.fileno())
         # Unlike a rename, a link never replaces what another process has just written.
@@ -75,3 +76,10 @@ def _make(path: Path) -> None:
             os.link(draft, path)
     finally:
         Path(draft).unlink()
+
+
+def _give_to_owner(descriptor: int, folder: Path) -> None:
+    """What root makes in the service user's data folder belongs to the service user."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

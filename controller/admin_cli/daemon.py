@@ -4,7 +4,6 @@ from typing import Any
 
 import aiohttp
 
-from controller.app import Addresses
 from controller.settings import Settings
 
 _TIMEOUT_S = 60.0
@@ -20,7 +19,7 @@ class DaemonRefused(Exception):
 
 async def call_daemon(settings: Settings, method: str, path: str, bearer: str) -> dict[str, Any]:
     """The `data` of the answer to a call below /api/v1; DaemonUnreachable, DaemonRefused."""
-    address = Addresses.of(settings).http
+    address = http_address(settings)
     connector: aiohttp.BaseConnector = aiohttp.TCPConnector()
     base = f"http://{address}"
     if address.startswith("unix:"):
@@ -40,3 +39,10 @@ async def call_daemon(settings: Settings, method: str, path: str, bearer: str) -
         raise DaemonRefused(answer.get("detail", "refused"))
     data: dict[str, Any] = answer["data"]
     return data
+
+
+def http_address(settings: Settings) -> str:
+    """Where the server listens: the same as `controller.app.Addresses`, which is not imported
+    because the whole media plane comes with it.
+    """
+    return settings.http_listen or f"unix:{settings.data_dir.absolute()}/run/daemon.sock"

@@ -29,6 +29,8 @@ def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[ResultT]]
     """What `work` answers over the installation's stores; ends the command with the reason when
     it is refused.
     """
+    if not has_database(settings):
+        fail(["there is no database yet: run golive migrate"])
     try:
         url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
         return asyncio.run(_over(url, work))

@@ -1,6 +1,7 @@
 """`golive stream`."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from controller.domain.descriptions import DescribedStream
 from controller.domain.paging import PageRequest
 from controller.domain.people import Role
 from controller.domain.states import StreamStatus
-from controller.domain.streams import Stream, StreamFilter
+from controller.domain.streams import StatusChange, Stream, StreamFilter
 from controller.errors import ControllerError
 from controller.stores.opening import Stores
 
@@ -68,10 +69,11 @@ def list_streams(
 def show_stream(stream_id: UUID, data_dir: Path | None, config_file: Path | None) -> None:
     """Show a stream; never its key."""
 
-    async def find(stores: Stores) -> DescribedStream:
-        return await stores.catalogue.describe(stream_id)
+    async def find(stores: Stores) -> tuple[DescribedStream, Sequence[StatusChange]]:
+        described = await stores.catalogue.describe(stream_id)
+        return described, await stores.streams.history(stream_id)
 
-    found = with_stores(settings_for(data_dir, config_file), find)
+    found, history = with_stores(settings_for(data_dir, config_file), find)
     shown = found.stream
     lines = {
         "id": shown.id,
@@ -81,15 +83,14 @@ def show_stream(stream_id: UUID, data_dir: Path | None, config_file: Path | None
         "audience": shown.options.audience,
         "status": shown.status,
         "encoder": shown.ingest_state,
-        "created": shown.created_at,
-        "started": shown.started_at,
-        "ended": shown.ended_at,
-        "ended by": shown.end_reason,
         "recording": shown.vod_url,
         "products": len(found.products),
     }
     for name, value in lines.items():
         click.echo(f"{name + ':':<10} {'-' if value is None else value}")
+    for change in history:
+        by = "" if change.reason is None else f" ({change.reason})"
+        click.echo(f"{change.to_status + ':':<10} {change.at}{by}")
 
 
 @stream.command("cancel")

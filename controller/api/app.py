@@ -8,6 +8,7 @@ from aiohttp import web
 
 from controller.api.binding import Binder, HeaderAuthenticator
 from controller.api.client_address import ClientAddress
+from controller.api.commands import Commands
 from controller.api.directory import DirectoryHandlers
 from controller.api.directory_routes import directory_operations
 from controller.api.docs_page import docs_page
@@ -80,7 +81,9 @@ def create_api(deps: ApiDependencies) -> web.Application:
     )
     app.on_response_prepare.append(decorate(deps.cors_origins))
     operations = [*api_operations(deps), *deps.extra_operations]
-    binder = Binder(deps.authenticator, deps.client_address)
+    commands = Commands()
+    binder = Binder(deps.authenticator, deps.client_address, commands)
+    app.on_cleanup.append(commands.on_cleanup)
     for operation in operations:
         _add(app, operation.method, f"{BASE_PATH}{operation.path}", binder.bind(operation))
     info = ApiInfo(version=deps.version, public_url=deps.urls.public_url)
@@ -123,6 +126,8 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
 
 
 def _add(app: web.Application, method: str, path: str, handler: RequestHandler) -> None:
+    # aiohttp's own pattern leaves out braces, and would answer 404 to what is a malformed id.
+    path = path.replace("}", ":[^/]+}")
     app.router.add_route(method, path, handler)
     if method == "GET":  # RFC 9110: whoever answers GET answers HEAD
         app.router.add_route("HEAD", path, handler)

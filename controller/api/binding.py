@@ -11,6 +11,7 @@ from aiohttp.helpers import ETag
 from pydantic import BaseModel
 
 from controller.api.client_address import ClientAddress
+from controller.api.commands import Commands
 from controller.api.reading import read_body, read_idempotency_key, read_path, read_query
 from controller.api.registry import Access, Answer, AnyOperation, Call
 from controller.api.requests import Nothing
@@ -34,6 +35,7 @@ class Binder:
 
     authenticator: HeaderAuthenticator
     client_address: ClientAddress
+    commands: Commands
 
     def bind(
         self, operation: AnyOperation
@@ -54,7 +56,10 @@ class Binder:
             body: BaseModel = _NOTHING
             if operation.reads_body:
                 body = await read_body(request, operation.body)
-            answer = await operation.handler(Call(identity, path, body, query, key))
+            work = operation.handler(Call(identity, path, body, query, key))
+            # Whoever only reads may leave; what changes something is seen through.
+            is_reading = operation.method == "GET"
+            answer = await (work if is_reading else self.commands.finish(work))
             response = envelope(answer)
             return _conditional(request, response) if operation.has_etag else response
 

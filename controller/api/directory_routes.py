@@ -41,6 +41,7 @@ def _products(handlers: DirectoryHandlers) -> list[AnyOperation]:
             body=ProductPut,
             answers={200: DirectoryProduct, 201: DirectoryProduct},
             refusals=(OnlySellersSell, NotYourProduct),
+            gives={"product_id": "$request.path.product_id"},
         ),
         Operation(
             method="GET",

@@ -25,7 +25,7 @@ from controller.domain.access import PlaybackGrant
 from controller.domain.engagement_service import EngagementService, Pin, StreamReport
 from controller.domain.paging import PageRequest
 from controller.domain.stream_service import StreamService
-from controller.errors import FieldError, InvalidRequest
+from controller.errors import ProductMismatch
 
 _LEAST_DECIMALS = 2
 
@@ -63,9 +63,7 @@ class EngagementHandlers:
         """POST /streams/{stream_id}/products/{product_id}/tag."""
         body, product_id = call.body, call.path["product_id"]
         if body.product_id not in (None, product_id):
-            raise InvalidRequest(
-                [FieldError("body", "product_id", "must be the product of the path", "mismatch")]
-            )
+            raise ProductMismatch
         pin = Pin(body.x, body.y, body.timestamp_seconds)
         tag = await self._engagement.tag(call.caller, call.path["stream_id"], product_id, pin)
         tagged = ProductTagged(product_id=product_id, x=tag.x, y=tag.y, timestamp=tag.timestamp_s)

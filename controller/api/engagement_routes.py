@@ -14,6 +14,7 @@ from controller.errors import (
     IdempotencyKeyReused,
     NotInAudience,
     NotYourStream,
+    ProductMismatch,
     ProductNotInStream,
     StreamNotFound,
     StreamNotLive,
@@ -35,7 +36,7 @@ def engagement_operations(handlers: EngagementHandlers) -> list[AnyOperation]:
             handler=handlers.tag,
             body=ProductTagRequest,
             answers={200: ProductTagged},
-            refusals=(*_OWN, ProductNotInStream, StreamNotLive),
+            refusals=(*_OWN, ProductMismatch, ProductNotInStream, StreamNotLive),
         ),
         Operation(
             method="POST",

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from controller.domain.paging import Cursor
+from controller.domain.paging import CURSOR_PATTERN, Cursor
 
 UUID_PATTERN = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _UUID = re.compile(UUID_PATTERN)
@@ -24,7 +24,10 @@ _DIGITS = re.compile(r"[0-9]{1,4}")
 # No control characters (PostgreSQL cannot keep a NUL, people cannot see the rest), and not blank.
 _LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 _PARAGRAPH = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-_WEB_ADDRESS = r"^https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+$"
+_WEB_ADDRESS = (
+    r"^https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
+    r"(?:[/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?$"
+)
 _EARLIEST_YEAR, _LATEST_YEAR = 2000, 2999
 _MOST_MONEY = 10_000_000_000
 
@@ -60,6 +63,11 @@ def _require_sane_year(value: datetime) -> datetime:
     return value
 
 
+def _parse_whole(value: Any) -> Any:
+    """JSON knows one kind of number: 30.0 is the whole number 30."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _parse_price(value: Any) -> Any:
     """JSON's number as the decimal that was written; text is not a number."""
     if isinstance(value, Decimal):
@@ -74,8 +82,16 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=_
 Description = Annotated[str, StringConstraints(max_length=500, pattern=_PARAGRAPH)]
 Category = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_LINE)]
 Username = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_LINE)]
+SecureWebAddress = Annotated[
+    str, StringConstraints(max_length=2048, pattern=_WEB_ADDRESS.replace("https?", "https"))
+]
 WebAddress = Annotated[str, StringConstraints(max_length=2048, pattern=_WEB_ADDRESS)]
-DurationMin = Annotated[int, Field(ge=5, le=240, description="Minutes.")]
+# Limits stand before the validators: only there pydantic publishes them.
+DurationMin = Annotated[
+    int, Field(ge=5, le=240, description="Minutes."), BeforeValidator(_parse_whole)
+]
+Quantity = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_whole)]
+SecondsOfStream = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_parse_whole)]
 Currency = Annotated[
     str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.")
 ]
@@ -110,9 +126,15 @@ Moment = Annotated[
         mode="validation",
     ),
 ]
-Limit = Annotated[int, BeforeValidator(_parse_limit), Field(ge=1, le=100)]
+Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_limit)]
 CursorWord = Annotated[
     Cursor,
     BeforeValidator(_parse_cursor),
-    WithJsonSchema({"type": "string", "description": "The nextCursor of the page before."}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{CURSOR_PATTERN.pattern}$",
+            "description": "The nextCursor of the page before.",
+        }
+    ),
 ]

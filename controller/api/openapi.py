@@ -46,7 +46,7 @@ def openapi_document(
     references, definitions = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        entry = _operation(operation, references)
+        entry = _operation(operation, references, _links(operation, operations))
         paths.setdefault(operation.path, {})[operation.method.lower()] = entry
     schemas = dict(definitions)
     for route in documented:
@@ -80,7 +80,21 @@ def _schemas(
     return {**references}, definitions
 
 
-def _operation(operation: AnyOperation, references: _References) -> dict[str, Any]:
+def _links(operation: AnyOperation, others: Sequence[AnyOperation]) -> dict[str, Any]:
+    """The calls that can be made with what this call's answer gives."""
+    return {
+        other.id: {
+            "operationId": other.id,
+            "parameters": {name: operation.gives[name] for name in other.path_parameters},
+        }
+        for other in others
+        if other.path_parameters and set(other.path_parameters) <= set(operation.gives)
+    }
+
+
+def _operation(
+    operation: AnyOperation, references: _References, links: Mapping[str, Any]
+) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -88,7 +102,7 @@ def _operation(operation: AnyOperation, references: _References) -> dict[str, An
         "description": f"{operation.who}.",
         "security": [{"bearer": []}],
         "parameters": _parameters(operation),
-        "responses": _responses(operation, references),
+        "responses": _responses(operation, references, links),
     }
     if operation.access is Access.ANYONE:
         entry["security"].append({})
@@ -103,9 +117,8 @@ def _operation(operation: AnyOperation, references: _References) -> dict[str, An
 
 def _parameters(operation: AnyOperation) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": part[1:-1], "in": "path", "required": True, "schema": _ID_SCHEMA}
-        for part in operation.path.split("/")
-        if part.startswith("{")
+        {"name": name, "in": "path", "required": True, "schema": _ID_SCHEMA}
+        for name in operation.path_parameters
     ]
     if operation.reads_query:
         query = operation.query.model_json_schema(ref_template=_TEMPLATE)
@@ -140,7 +153,9 @@ def _given(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _responses(operation: AnyOperation, references: _References) -> dict[str, Any]:
+def _responses(
+    operation: AnyOperation, references: _References, links: Mapping[str, Any]
+) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, model in operation.answers.items():
         schema = {
@@ -156,6 +171,8 @@ def _responses(operation: AnyOperation, references: _References) -> dict[str, An
             "description": _first_line(model),
             "content": {"application/json": {"schema": schema}},
         }
+        if links:
+            responses[str(status)]["links"] = dict(links)
         if operation.has_etag:
             responses[str(status)]["headers"] = {
                 "ETag": {"description": "Send it back as If-None-Match.", "schema": _TEXT}

@@ -84,6 +84,13 @@ class Operation(Generic[BodyT, QueryT]):
     query: type[QueryT] = Nothing  # type: ignore[assignment]
     takes_idempotency_key: bool = False
     has_etag: bool = False
+    gives: Mapping[str, str] = field(default_factory=dict)
+    """Path parameters of other calls that the answer knows, as OpenAPI runtime expressions."""
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        """The names in the path, in its order."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
     @property
     def reads_body(self) -> bool:

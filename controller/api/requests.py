@@ -18,6 +18,9 @@ from controller.api.fields import (
     Longitude,
     Moment,
     Price,
+    Quantity,
+    SecondsOfStream,
+    SecureWebAddress,
     Share,
     Title,
     Username,
@@ -115,7 +118,7 @@ class ProductTagRequest(JsonBody):
     )
     x: Share
     y: Share
-    timestamp_seconds: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+    timestamp_seconds: SecondsOfStream | None = Field(
         default=None, description="Seconds since the stream started; now when not given."
     )
 
@@ -124,7 +127,7 @@ class ProductEventRequest(JsonBody):
     """What the viewer did."""
 
     type: ProductEventType
-    quantity: Annotated[int, Field(ge=1, le=100)] = 1
+    quantity: Quantity = 1
 
 
 class StreamListQuery(BaseModel):
@@ -163,6 +166,16 @@ class ProductPut(JsonBody):
 class UserPut(JsonBody):
     """What a user says about themself: only fields that are sent change, null clears."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"latitude": ["longitude"], "longitude": ["latitude"]},
+            "anyOf": [
+                {"properties": {"latitude": {"type": kind}, "longitude": {"type": kind}}}
+                for kind in ("number", "null")
+            ],
+        }
+    )
+
     username: Username = Field(default_factory=str)
     avatar_url: WebAddress | None = None
     latitude: Latitude | None = Field(default=None, description="Together with longitude.")
@@ -193,7 +206,7 @@ class WebPushKeys(JsonBody):
 class WebPushSubscription(JsonBody):
     """What a browser's `PushSubscription.toJSON()` gives."""
 
-    endpoint: Annotated[WebAddress, Field(pattern=r"^https://")]
+    endpoint: SecureWebAddress
     keys: WebPushKeys
 
 

@@ -93,6 +93,7 @@ def _preparing(handlers: StreamHandlers) -> list[AnyOperation]:
             answers={201: StreamCreated},
             refusals=(OnlySellersCreate, ProductsNotAvailable, IdempotencyKeyReused),
             takes_idempotency_key=True,
+            gives={"stream_id": "$response.body#/data/streamId"},
         ),
         Operation(
             method="POST",
@@ -105,6 +106,10 @@ def _preparing(handlers: StreamHandlers) -> list[AnyOperation]:
             body=ProductSelection,
             answers={200: AttachedProducts},
             refusals=(*_OWN, StreamNotAttachable, ProductsNotFound),
+            gives={
+                "stream_id": "$request.path.stream_id",
+                "product_id": "$response.body#/data/products/0/id",
+            },
         ),
         Operation(
             method="DELETE",

@@ -11,7 +11,7 @@ from controller.auth.verification_keys import UnknownKey, VerificationKeys
 from controller.domain.people import Identity, Role
 from controller.errors import NotAuthenticated
 
-MOST_TOKEN_CHARACTERS = 8192
+MOST_TOKEN_CHARACTERS = 4096
 MOST_URL_CHARACTERS = 2048
 USERNAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeVar
 
 
 class StreamStatus(StrEnum):
@@ -49,10 +48,3 @@ INGEST_TRANSITIONS: Mapping[IngestState, frozenset[IngestState]] = MappingProxyT
         IngestState.FINISHED: frozenset(),
     }
 )
-
-State = TypeVar("State", StreamStatus, IngestState)
-
-
-def sources_of(target: State, transitions: Mapping[State, frozenset[State]]) -> tuple[State, ...]:
-    """The states from which `target` may be reached, in the table's order."""
-    return tuple(source for source, targets in transitions.items() if target in targets)

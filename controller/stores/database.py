@@ -139,7 +139,10 @@ def _parse(url: str) -> URL:
 
 def _sqlite_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> AsyncEngine:
     assert url.database is not None  # noqa: S101 - `_parse` refuses the in-memory database
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(url.database)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Before SQLite makes it for everybody to read; its WAL takes the mode over.
+    file.touch(mode=0o600)
     engine = create_async_engine(url, hide_parameters=True, **pool)
 
     def on_connect(dbapi_connection: Any, _record: Any) -> None:

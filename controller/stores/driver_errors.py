@@ -16,9 +16,10 @@ from controller.errors import StoreOutdated, StoreUnavailable
 DRIVER_ERRORS = (DBAPIError, PoolTimeoutError, PostgresError, AsyncpgInterfaceError, OSError)
 
 _UNDEFINED = frozenset({"42P01", "42703"})  # table, column
-# Connection exception, serialization failure or deadlock, resources, operator intervention,
-# lock not available; 57014 (statement timeout) is among the interventions.
-_PASSING_CLASSES = ("08", "40", "53", "57", "55P03", "58", "28", "3D")
+# Connection exception, serialization failure or deadlock, resources, prerequisites (locks, a
+# closed database), operator intervention,
+# (statement timeout among them), system error, authorization, no such database.
+_PASSING_CLASSES = ("08", "40", "53", "55", "57", "58", "28", "3D")
 _SQLITE_UNDEFINED = ("no such table", "no such column", "has no column named")
 
 

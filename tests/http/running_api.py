@@ -163,20 +163,22 @@ def dependencies(stores: Stores, clock: FakeClock, publishing: FakePublishing) -
 
 
 @asynccontextmanager
-async def run_api(database_url: str, **changed: object) -> AsyncIterator[RunningApi]:
+async def run_api(
+    database_url: str, *, runner: dict[str, object] | None = None, **changed: object
+) -> AsyncIterator[RunningApi]:
     """Serve the API over the database; `changed` replaces fields of the dependencies."""
     clock, publishing = FakeClock(), FakePublishing()
     stores = open_stores(database_url, clock)
     deps = replace(dependencies(stores, clock, publishing), **changed)
-    runner = web.AppRunner(create_api(deps), access_log=None)
-    await runner.setup()
+    served = web.AppRunner(create_api(deps), access_log=None, **(runner or {}))
+    await served.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(served, "127.0.0.1", 0)
         await site.start()
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        base = f"http://127.0.0.1:{served.addresses[0][1]}"
         async with aiohttp.ClientSession() as session:
             gate = deps.playback_authorizer
             yield RunningApi(base, session, stores, deps.keys, gate, publishing, clock)
     finally:
-        await runner.cleanup()
+        await served.cleanup()
         await stores.database.close()

@@ -7,13 +7,43 @@ from uuid import uuid4
 from tests.http.running_api import RunningApi
 from tests.support.tokens import person
 
-STREAM_RESPONSE = set(
-    "id user_id title description category status stream_type rtmp_url stream_key hls_url dash_url"
-    " thumbnail_url viewer_count total_views duration_seconds started_at ended_at audience"
-    " estimated_duration notify_followers notify_neighborhood enable_chat enable_comments"
-    " record_stream vod_url peak_viewers unique_viewers total_likes chat_messages_count"
-    " average_watch_time ingest_state created_at updated_at user products".split()
-)
+STREAM_RESPONSE = {
+    "id",
+    "user_id",
+    "title",
+    "description",
+    "category",
+    "status",
+    "stream_type",
+    "rtmp_url",
+    "stream_key",
+    "hls_url",
+    "dash_url",
+    "thumbnail_url",
+    "viewer_count",
+    "total_views",
+    "duration_seconds",
+    "started_at",
+    "ended_at",
+    "audience",
+    "estimated_duration",
+    "notify_followers",
+    "notify_neighborhood",
+    "enable_chat",
+    "enable_comments",
+    "record_stream",
+    "vod_url",
+    "peak_viewers",
+    "unique_viewers",
+    "total_likes",
+    "chat_messages_count",
+    "average_watch_time",
+    "ingest_state",
+    "created_at",
+    "updated_at",
+    "user",
+    "products",
+}
 READY = {"camera_ready": True, "checklist_complete": True}
 KEY = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 

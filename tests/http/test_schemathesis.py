@@ -65,9 +65,7 @@ async def prepared(base: str, who: Person, status: str) -> tuple[str, str]:
                 assert response.ok, await response.text()
                 return (await response.json())["data"]
 
-        await send(
-            "PUT", f"products/{product_id}", {"title": "Mug", "price": 1, "currency": "EUR"}
-        )
+        await send("PUT", f"products/{product_id}", {"title": "Mug", "price": 1, "currency": "EUR"})
         new = {"title": "Mugs", "category": "kitchen", "product_ids": [product_id]}
         stream_id = (await send("POST", "streams", new))["streamId"]
         if status == "live":

@@ -5,6 +5,7 @@ every success that was answered. `GOLIVE_TEST_RACE_S=30` for a longer race.
 """
 
 import asyncio
+import itertools
 import os
 import random
 import time
@@ -119,7 +120,7 @@ async def judge(stores: Stores, played: Round) -> None:
         history = await stores.streams.history(stream_id)
         # A chain from the creation to the present, each step of it legal.
         assert (history[0].from_status, history[0].to_status) == (None, StreamStatus.SCHEDULED)
-        for before, after in zip(history, history[1:], strict=False):
+        for before, after in itertools.pairwise(history):
             assert after.from_status is before.to_status
             assert after.to_status in STATUS_TRANSITIONS[before.to_status]
         assert history[-1].to_status is stream.status

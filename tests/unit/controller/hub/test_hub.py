@@ -1,0 +1,392 @@
+"""The contract's events and sentences, without a transport."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from controller.domain.people import Role
+from controller.domain.products import ProductTag
+from controller.domain.room import REACTIONS
+from controller.domain.states import StreamStatus
+from controller.domain.streams import Audience
+from controller.errors import ControllerError, StoreUnavailable
+from controller.hub.closing import CloseCode
+from controller.hub.limits import HubLimits
+from tests.unit.controller.hub.doubles import Installation, a_user, idle
+
+
+@pytest.fixture
+def place() -> Installation:
+    return Installation()
+
+
+async def refusal(place: Installation, connection, event: str, data: object) -> tuple[str, str]:
+    with pytest.raises(ControllerError) as caught:
+        await place.hub.handle(connection, event, data)
+    return caught.value.detail, caught.value.code
+
+
+async def test_joining_shows_the_room(place):
+    stream = place.streams.add()
+    _, wire = await place.joined(stream)
+    [joined] = wire.named("stream:joined")
+    assert joined["streamId"] == str(stream.id)
+    assert joined["viewerCount"] == 1
+    assert joined["history"] == []
+    assert joined["status"] == "live"
+    assert joined["recovered"] is False
+
+
+async def test_others_hear_of_who_comes_and_goes(place):
+    stream = place.streams.add()
+    _, wire = await place.joined(stream)
+    ann = a_user()
+    connection, _ = await place.joined(stream, ann)
+    [joined] = wire.named("viewer:joined")
+    assert joined == {
+        "streamId": str(stream.id),
+        "viewerId": str(ann.user_id),
+        "viewerCount": 2,
+        "timestamp": joined["timestamp"],
+    }
+    await place.hub.handle(connection, "stream_leave", {"stream_id": str(stream.id)})
+    await idle()
+    place.time.pass_by(1)
+    assert wire.named("viewer:left") == [
+        {"streamId": str(stream.id), "viewerId": str(ann.user_id), "viewerCount": 1}
+    ]
+
+
+async def test_a_user_counts_once_however_many_tabs(place):
+    stream, ann = place.streams.add(), a_user()
+    tabs = [(await place.joined(stream, ann))[0] for _ in range(5)]
+    _, wire = await place.joined(stream)
+    assert wire.named("stream:joined")[0]["viewerCount"] == 2
+    for tab in tabs[:4]:
+        place.hub.disconnect(tab)
+    await idle()
+    place.time.pass_by(1)
+    assert wire.named("viewer:left") == []
+    place.hub.disconnect(tabs[4])
+    await idle()
+    place.time.pass_by(1)
+    assert wire.named("viewer:left")[0]["viewerCount"] == 1
+
+
+async def test_chat_reaches_everybody_and_the_next_to_come(place):
+    stream, ann = place.streams.add(), a_user()
+    connection, _ = await place.joined(stream, ann)
+    _, wire = await place.joined(stream)
+    await place.say(connection, stream, "  hello  ")
+    [message] = wire.named("chat:message")
+    assert message == {
+        "streamId": str(stream.id),
+        "userId": str(ann.user_id),
+        "username": "ann",
+        "avatarUrl": ann.avatar_url,
+        "message": "hello",
+        "timestamp": "2026-01-02T03:04:07.000+00:00",
+        "messageId": message["messageId"],
+    }
+    _, late = await place.joined(stream)
+    assert late.named("stream:joined")[0]["history"] == [message]
+
+
+async def test_the_last_hundred_messages_are_replayed(place):
+    stream = place.streams.add()
+    for number in range(120):
+        speaker, _ = place.connect(a_user(f"u{number}"))
+        await place.say(speaker, stream, str(number))
+    _, wire = await place.joined(stream)
+    history = [message["message"] for message in wire.named("stream:joined")[0]["history"]]
+    assert history == [str(number) for number in range(20, 120)]
+
+
+async def test_ten_messages_a_minute_per_user_and_stream(place):
+    stream, other, ann = place.streams.add(), place.streams.add(), a_user()
+    tabs = [place.connect(ann)[0] for _ in range(2)]
+    for number in range(10):
+        await place.say(tabs[number % 2], stream, "m")
+    limit = ("Rate limit exceeded", "rate_limited")
+    say = {"stream_id": str(stream.id), "message": "m"}
+    assert await refusal(place, tabs[0], "stream_chat", say) == limit
+    assert await refusal(place, tabs[1], "stream_chat", say) == limit
+    await place.say(tabs[0], other, "elsewhere")
+    place.time.pass_by(6)
+    await place.say(tabs[0], stream, "later")
+    assert await refusal(place, tabs[0], "stream_chat", say) == limit
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "sentence", "code"),
+    [
+        ("stream_join", {}, "stream_id required", "stream_id_required"),
+        ("stream_join", {"stream_id": ""}, "stream_id required", "stream_id_required"),
+        ("stream_join", {"stream_id": 7}, "stream_id required", "stream_id_required"),
+        ("stream_join", {"stream_id": "x"}, "Stream not found", "stream_not_found"),
+        ("stream_join", {"stream_id": str(uuid4())}, "Stream not found", "stream_not_found"),
+        ("stream_leave", {}, "stream_id required", "stream_id_required"),
+        ("stream_prepare", {}, "stream_id required", "stream_id_required"),
+        ("stream_chat", {}, "stream_id and message required", "message_required"),
+        ("stream_chat", {"message": "m"}, "stream_id and message required", "message_required"),
+        (
+            "stream_chat",
+            {"stream_id": "LIVE"},
+            "stream_id and message required",
+            "message_required",
+        ),
+        (
+            "stream_chat",
+            {"stream_id": "LIVE", "message": " \n\x00 "},
+            "stream_id and message required",
+            "message_required",
+        ),
+        (
+            "stream_chat",
+            {"stream_id": "LIVE", "message": "x" * 201},
+            "Message too long (max 200 chars)",
+            "message_too_long",
+        ),
+        (
+            "stream_chat",
+            {"stream_id": str(uuid4()), "message": "m"},
+            "Stream not found",
+            "stream_not_found",
+        ),
+        (
+            "stream_reaction",
+            {"stream_id": "LIVE"},
+            "stream_id and emoji required",
+            "emoji_required",
+        ),
+        ("stream_reaction", {"stream_id": "LIVE", "emoji": "x"}, "Unknown emoji", "unknown_emoji"),
+        ("stream_moderate", {"stream_id": "LIVE", "action": "?"}, None, "moderation_malformed"),
+        ("what", {}, "Unknown event", "unknown_event"),
+        ("stream_join", [], "Malformed frame", "malformed_frame"),
+    ],
+)
+async def test_what_is_refused_and_in_which_words(place, event, data, sentence, code):
+    stream = place.streams.add()
+    if isinstance(data, dict) and data.get("stream_id") == "LIVE":
+        data = {**data, "stream_id": str(stream.id)}
+    connection, _ = place.connect(a_user())
+    found = await refusal(place, connection, event, data)
+    assert found[1] == code
+    assert sentence is None or found[0] == sentence
+
+
+@pytest.mark.parametrize(
+    "event", ["stream_chat", "stream_reaction", "stream_moderate", "stream_prepare"]
+)
+async def test_guests_watch_and_no_more(place, event):
+    guest, _ = await place.joined(place.streams.add())
+    assert await refusal(place, guest, event, {}) == ("Not authenticated", "not_authenticated")
+
+
+async def test_a_message_of_two_hundred_characters_is_not_too_long(place):
+    stream = place.streams.add()
+    connection, wire = await place.joined(stream, a_user())
+    await place.say(connection, stream, " " + "é" * 200 + " ")
+    assert wire.named("chat:message")[0]["message"] == "é" * 200
+
+
+@pytest.mark.parametrize("emoji", REACTIONS)
+async def test_each_of_the_six_reactions_is_passed_on(place, emoji):
+    stream, ann = place.streams.add(), a_user()
+    connection, wire = await place.joined(stream, ann)
+    data = {"stream_id": str(stream.id), "emoji": emoji}
+    await place.hub.handle(connection, "stream_reaction", data)
+    place.time.pass_by(1)
+    [reaction] = wire.named("reaction:new")
+    assert (reaction["emoji"], reaction["userId"]) == (emoji, str(ann.user_id))
+    assert reaction["streamId"] == str(stream.id)
+
+
+async def test_reactions_are_limited(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    data = {"stream_id": str(stream.id), "emoji": "🔥"}
+    for _ in range(20):
+        await place.hub.handle(connection, "stream_reaction", data)
+    assert (await refusal(place, connection, "stream_reaction", data))[1] == "rate_limited"
+
+
+async def test_a_big_room_hears_counts_instead_of_names(place):
+    place = Installation(HubLimits(big_room_viewers=3))
+    stream = place.streams.add()
+    _, wire = await place.joined(stream)
+    users = [await place.joined(stream, a_user(f"u{n}")) for n in range(10)]
+    assert len(wire.named("viewer:joined")) == 2
+    for connection, _ in users:
+        data = {"stream_id": str(stream.id), "emoji": "👏"}
+        await place.hub.handle(connection, "stream_reaction", data)
+    await place.service.upkeep.tick()
+    place.time.pass_by(1)
+    assert wire.named("viewer:count") == [{"streamId": str(stream.id), "viewerCount": 11}]
+    assert [one["count"] for one in wire.named("reaction:new")] == [10]
+
+
+async def test_chat_that_is_switched_off_or_over_is_refused(place):
+    off = place.streams.add(enable_chat=False)
+    over = place.streams.add(status=StreamStatus.ENDED)
+    connection, _ = place.connect(a_user())
+    for stream in (off, over):
+        data = {"stream_id": str(stream.id), "message": "m"}
+        found = await refusal(place, connection, "stream_chat", data)
+        assert found == ("Chat is disabled", "chat_disabled")
+
+
+async def test_a_room_is_as_closed_as_its_stream(place):
+    host, fan = a_user("host"), a_user("fan")
+    stream = place.streams.add(owner_id=host.user_id, audience=Audience.FOLLOWERS)
+    place.users.followers.add((fan.user_id, host.user_id))
+    await place.joined(stream, fan)
+    await place.joined(stream, host)
+    for identity in (None, a_user("stranger")):
+        connection, _ = place.connect(identity)
+        found = await refusal(place, connection, "stream_join", {"stream_id": str(stream.id)})
+        assert found[1] == "not_in_audience"
+
+
+async def test_the_stream_is_announced(place):
+    stream = place.streams.add(status=StreamStatus.SCHEDULED)
+    _, wire = await place.joined(stream)
+    live = place.streams.add()
+    live = place.streams.by_id[stream.id] = type(live)(
+        **{f: getattr(live, f) for f in live.__slots__ if f != "id"}, id=stream.id
+    )
+    announcer = place.service.announcer
+    await announcer.started(live)
+    await announcer.product_tagged(ProductTag(stream.id, uuid4(), 0.25, 0.5, 12, place.time.now()))
+    await announcer.interrupted(live)
+    await announcer.resumed(live)
+    await announcer.ended(place.ended(live))
+    place.time.pass_by(1)
+    names = [name for name, _ in wire.events()]
+    assert names[-5:] == [
+        "stream:started",
+        "product:tagged",
+        "stream:interrupted",
+        "stream:resumed",
+        "stream:ended",
+    ]
+    tagged = wire.named("product:tagged")[0]
+    assert (tagged["x"], tagged["y"], tagged["timestamp"]) == (0.25, 0.5, 12)
+    _, late = await place.joined(stream)
+    joined = late.named("stream:joined")[0]
+    assert joined["status"] == "ended"
+    assert joined["pinnedProduct"]["productId"] == tagged["productId"]
+
+
+async def test_prepare_answers_what_was_measured(place):
+    stream = place.streams.add(status=StreamStatus.SCHEDULED)
+    connection, wire = place.connect(a_user())
+    await place.hub.handle(connection, "stream_prepare", {"stream_id": str(stream.id)})
+    assert wire.named("stream:ready") == [
+        {
+            "streamId": str(stream.id),
+            "estimatedLatency": 1.25,
+            "status": "ready",
+            "problems": [],
+        }
+    ]
+
+
+async def test_the_stream_gets_the_figures_of_its_room(place):
+    stream, ann = place.streams.add(), a_user()
+    connection, _ = await place.joined(stream, ann)
+    guest, _ = await place.joined(stream, viewer="anon-1")
+    await place.say(connection, stream, "hello")
+    await place.hub.handle(
+        connection, "stream_reaction", {"stream_id": str(stream.id), "emoji": "❤️"}
+    )
+    place.time.pass_by(9.8)
+    place.hub.disconnect(guest)
+    await idle()
+    await place.service.upkeep.tick()
+    [figures] = place.store.figures
+    assert (figures.viewers_now, figures.peak_viewers) == (1, 2)
+    assert {visit.user_id for visit in figures.visits} == {ann.user_id, None}
+    assert [message.text for message in figures.messages] == ["hello"]
+    assert figures.messages[0].stream_time_s == pytest.approx(2.0)
+    assert figures.reactions == {"❤️": 1}
+    assert figures.leavings[0].watched_s == pytest.approx(11.0)
+    assert figures.watched_s == pytest.approx(12.0 + 11.0)
+
+
+async def test_what_the_store_refuses_is_written_later(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    place.store.is_down = True
+    await place.say(connection, stream, "kept")
+    await place.service.upkeep.tick()
+    with pytest.raises(StoreUnavailable):
+        await place.hub.settle(stream.id)
+    place.store.is_down = False
+    await place.say(connection, stream, "too")
+    await place.hub.settle(stream.id)
+    assert place.store.messages == ["kept", "too"]
+
+
+async def test_a_room_that_nobody_uses_is_closed_and_opened_again(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    await place.say(connection, stream, "hello")
+    place.hub.disconnect(connection)
+    await idle()
+    await place.service.upkeep.tick()
+    place.time.pass_by(place.limits.room_linger_s + 1)
+    await place.service.upkeep.tick()
+    reads = place.streams.reads
+    _, wire = await place.joined(stream)
+    assert place.streams.reads == reads + 1
+    assert [one["message"] for one in wire.named("stream:joined")[0]["history"]] == ["hello"]
+
+
+async def test_a_crowd_opens_a_room_once(place):
+    stream = place.streams.add()
+    await asyncio.gather(*(place.joined(stream) for _ in range(50)))
+    assert place.streams.reads == 1
+
+
+async def test_closing_tells_everybody_and_writes_the_books(place):
+    stream = place.streams.add()
+    _, wire = await place.joined(stream)
+    closing = asyncio.create_task(place.service.close())
+    await idle()
+    assert wire.closed is CloseCode.SERVER_STOPPING
+    for connection in place.hub.connections:
+        place.hub.disconnect(connection)
+    await closing
+    assert place.store.viewers_now == {stream.id: 0}
+    assert place.hub.refusal is CloseCode.SERVER_STOPPING
+
+
+async def test_a_killed_daemons_counts_are_set_right(place):
+    stream = place.streams.add()
+    place.store.viewers_now[stream.id] = 40
+    await place.service.upkeep.correct_counts()
+    assert place.store.viewers_now[stream.id] == 0
+
+
+async def test_a_flood_of_frames_closes_the_connection(place):
+    connection, wire = place.connect()
+    assert [place.hub.may_send(connection) for _ in range(61)] == [True] * 60 + [False]
+    assert wire.closed is CloseCode.FLOODING
+
+
+async def test_one_connection_watches_a_few_rooms(place):
+    connection, _ = place.connect()
+    for _ in range(place.limits.rooms_per_connection):
+        data = {"stream_id": str(place.streams.add().id)}
+        await place.hub.handle(connection, "stream_join", data)
+    data = {"stream_id": str(place.streams.add().id)}
+    assert (await refusal(place, connection, "stream_join", data))[1] == "too_many_rooms"
+
+
+async def test_hosts_and_administrators_enter_as_themselves(place):
+    host = a_user("host", Role.SELLER)
+    stream = place.streams.add(owner_id=host.user_id, audience=Audience.NEIGHBORHOOD)
+    await place.joined(stream, host)
+    await place.joined(stream, a_user("root", Role.ADMIN))

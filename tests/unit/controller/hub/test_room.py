@@ -1,0 +1,157 @@
+"""Fan-out: encoded once, written together, in order, without waiting for anybody."""
+
+import pytest
+
+from controller.domain.room import KeptRoom, Position, RoomEvent
+from controller.hub.closing import CloseCode
+from controller.hub.codecs import SocketIoCodec
+from controller.hub.connection import Connection
+from controller.hub.limits import HubLimits
+from controller.hub.room import Room
+from controller.hub.room_state import RoomState
+from tests.unit.controller.hub.doubles import HeldTime, RecordingWire, a_stream
+
+LIMITS = HubLimits(log_events=5, rest_per_member_s=0.01, most_rest_s=0.1, backlog_bytes=2_000)
+
+
+class CountingCodec(SocketIoCodec):
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def encode(self, message) -> bytes:
+        self.encoded += 1
+        return super().encode(message)
+
+
+@pytest.fixture
+def time() -> HeldTime:
+    return HeldTime()
+
+
+@pytest.fixture
+def room(time: HeldTime) -> Room:
+    return Room(RoomState(a_stream(), KeptRoom()), LIMITS, time, lambda *_: None)
+
+
+def an_event(offset: int, epoch: str = "e", name: str = "test:event") -> RoomEvent:
+    return RoomEvent(name, b'{"n":%d}' % offset, Position(epoch, offset))
+
+
+def a_member(room: Room, since: Position | None = None, codec=None):
+    wire = RecordingWire(codec) if codec else RecordingWire()
+    connection = Connection(wire, LIMITS.backlog_bytes, None, "anon-1")
+    room.admit(connection, since)
+    return connection, wire
+
+
+def numbers(wire: RecordingWire) -> list[int]:
+    return [data["n"] for data in wire.named("test:event")]
+
+
+def test_an_event_is_encoded_once_for_all_members_of_a_transport(room, time):
+    codec = CountingCodec()
+    wires = [a_member(room, codec=codec)[1] for _ in range(10)]
+    codec.encoded = 0
+    room.receive(an_event(1))
+    time.pass_by(0)
+    assert codec.encoded == 1
+    assert all(numbers(wire) == [1] for wire in wires)
+
+
+def test_events_within_a_rest_go_out_in_one_write(room, time):
+    _, wire = a_member(room)
+    wire.writes.clear()
+    room.receive(an_event(1))
+    time.pass_by(0)
+    for offset in (2, 3, 4):
+        room.receive(an_event(offset))
+    time.pass_by(0.005)
+    assert len(wire.writes) == 1
+    time.pass_by(0.006)
+    assert len(wire.writes) == 2
+    assert numbers(wire) == [1, 2, 3, 4]
+
+
+def test_the_rest_grows_with_the_room_up_to_its_limit(room, time):
+    wires = [a_member(room)[1] for _ in range(50)]
+    room.receive(an_event(1))
+    time.pass_by(0)
+    room.receive(an_event(2))
+    time.pass_by(0.099)
+    assert numbers(wires[0]) == [1]
+    time.pass_by(0.002)
+    assert numbers(wires[0]) == [1, 2]
+
+
+def test_a_client_that_does_not_read_is_closed_and_nobody_else_notices(room, time):
+    slow, slow_wire = a_member(room)
+    slow_wire.stuck = True
+    _, quick_wire = a_member(room)
+    for offset in range(1, 200):
+        room.receive(an_event(offset))
+        time.pass_by(1)
+    assert slow_wire.closed is CloseCode.TOO_SLOW
+    assert slow_wire.backlog_bytes() <= LIMITS.backlog_bytes
+    assert slow.dropped == 199 - len(numbers(slow_wire))
+    assert numbers(quick_wire) == [*range(1, 200)]
+
+
+def test_a_client_that_stalls_in_a_quiet_room_is_closed_too(time):
+    wire = RecordingWire()
+    connection = Connection(wire, LIMITS.backlog_bytes, None, "anon-1")
+    wire.stuck = True
+    connection.write(b"x")
+    connection.look(0.0, 10.0)
+    connection.look(9.0, 10.0)
+    assert wire.closed is None
+    connection.look(10.5, 10.0)
+    assert wire.closed is CloseCode.TOO_SLOW
+
+
+def test_a_newcomer_gets_nothing_twice_and_misses_nothing(room, time):
+    a_member(room)
+    room.receive(an_event(1))  # pending when the newcomer joins
+    _, wire = a_member(room)
+    room.receive(an_event(2))
+    time.pass_by(1)
+    [(name, snapshot), *_] = wire.events()
+    assert (name, snapshot["offset"], snapshot["epoch"]) == ("stream:joined", 1, "e")
+    assert numbers(wire) == [2]
+
+
+@pytest.mark.parametrize(
+    ("since", "recovered", "expected"),
+    [
+        (Position("e", 5), True, [6, 7, 8]),
+        (Position("e", 8), True, []),
+        (Position("e", 3), True, [4, 5, 6, 7, 8]),
+        (Position("e", 2), False, []),  # the log does not reach back so far
+        (Position("e", 9), False, []),  # from a future that was lost
+        (Position("old", 5), False, []),
+        (None, False, []),
+    ],
+)
+def test_whoever_comes_back_gets_what_it_missed_or_a_snapshot(room, since, recovered, expected):
+    for offset in range(1, 9):
+        room.receive(an_event(offset))
+    _, wire = a_member(room, since)
+    assert wire.named("stream:joined")[0]["recovered"] is recovered
+    assert numbers(wire) == expected
+
+
+def test_what_passes_is_not_repeated_to_whoever_comes_back(room):
+    room.receive(an_event(1))
+    room.receive(RoomEvent("viewer:count", b'{"streamId":"s","viewerCount":7}', Position("e", 2)))
+    _, wire = a_member(room, Position("e", 0))
+    assert [name for name, _ in wire.events()] == ["stream:joined", "test:event"]
+    assert wire.named("stream:joined")[0]["viewerCount"] == 7
+
+
+def test_a_new_epoch_starts_a_new_tail(room):
+    for offset in (1, 2, 3):
+        room.receive(an_event(offset))
+    room.receive(an_event(1, "f"))
+    _, wire = a_member(room, Position("f", 0))
+    assert numbers(wire) == [1]
+    _, wire = a_member(room, Position("e", 2))
+    assert wire.named("stream:joined")[0]["recovered"] is False
