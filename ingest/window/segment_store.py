@@ -3,6 +3,7 @@
 A file appears whole or not at all: it is written under a temporary name and renamed.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ class SegmentStore:
 
     def remove(self, relative: str) -> None:
         """Remove a file by its name below the stream's folder; one that is gone is fine."""
-        (self._folder / relative).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._folder}/{relative}")
 
     def _write(self, rendition: str, name: str, chunks: Sequence[bytes]) -> int:
         path = f"{self._folder}/{rendition}/{name}"
