@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from ingest.media import MediaKind
 
 
+_PART_HOLD_BACK_PARTS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A Partial Segment: `index` within its Media Segment, `number` within the rendition."""
@@ -81,6 +84,11 @@ class Rendition:
     def init_of(self, segment: Segment) -> InitSection:
         """The initialization section that `segment` needs."""
         return next(init for init in self.inits if init.init == segment.init)
+
+    @property
+    def part_hold_back_s(self) -> float:
+        """PART-HOLD-BACK: should be at least three parts (rfc8216bis §4.4.3.8)."""
+        return _PART_HOLD_BACK_PARTS * self.part_target_s
 
     @property
     def last_msn(self) -> int:

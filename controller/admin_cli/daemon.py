@@ -20,11 +20,10 @@ class DaemonRefused(Exception):
 async def call_daemon(settings: Settings, method: str, path: str, bearer: str) -> dict[str, Any]:
     """The `data` of the answer to a call below /api/v1; DaemonUnreachable, DaemonRefused."""
     address = http_address(settings)
-    connector: aiohttp.BaseConnector = aiohttp.TCPConnector()
-    base = f"http://{address}"
-    if address.startswith("unix:"):
-        connector = aiohttp.UnixConnector(path=address.removeprefix("unix:"))
-        base = "http://daemon"
+    socket = address.removeprefix("unix:")
+    is_unix = socket != address
+    base = "http://daemon" if is_unix else f"http://{address}"
+    connector = aiohttp.UnixConnector(path=socket) if is_unix else aiohttp.TCPConnector()
     headers = {"Authorization": f"Bearer {bearer}"}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:

@@ -126,6 +126,19 @@ class ServerSentEventsCodec:
         return b"".join(lines)
 
 
+def http_chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class ChunkedServerSentEventsCodec(ServerSentEventsCodec):
+    """The same, each event a chunk, as HTTP/1.1 wants a body without length."""
+
+    def encode(self, message: Message) -> bytes:
+        """See `Codec.encode`."""
+        return http_chunk(super().encode(message))
+
+
 class SocketIoCodec:
     """Socket.IO EVENT packets (protocol 5), each ended by Engine.IO's record separator."""
 

@@ -1,14 +1,14 @@
 """What the room says no with; `detail` is the `message` and `code` the `code` of an `error` event.
 
-    ControllerError
-    ├── BadRequest (400)
-    │   ├── StreamIdRequired · MessageRequired · EmojiRequired · MessageTooLong · UnknownEmoji
-    │   ├── MalformedFrame · UnknownEvent · ModerationMalformed · MessageNotFound
-    │   └── AlreadyIdentified · TooManyRooms
-    ├── Forbidden (403)
-    │   └── ChatDisabled · TimedOut · Banned · MessageHeld · NotModerator
-    ├── RateLimitExceeded (429, retryable)
-    └── RealtimeUnavailable (503, retryable)
+ControllerError
+├── BadRequest (400)
+│   ├── StreamIdRequired · MessageRequired · EmojiRequired · MessageTooLong · UnknownEmoji
+│   ├── MalformedFrame · UnknownEvent · ModerationMalformed · MessageNotFound
+│   └── AlreadyIdentified · TooManyRooms
+├── Forbidden (403)
+│   └── ChatDisabled · TimedOut · Banned · MessageHeld · NotModerator
+├── RateLimitExceeded (429, retryable)
+└── RealtimeUnavailable (503, retryable)
 """
 
 from controller.errors import BadRequest, ControllerError, Forbidden

@@ -32,12 +32,18 @@ class RoomLedger:
         self._most_records = most_records
         self._watched_s = 0.0
         self._watching = 0
+        self._peak = 0
         self._since_s = 0.0
         self._sampled_at: datetime | None = None
         self._written: _Seen | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the store has all records."""
+        return not (self._visits or self._leavings or self._messages or self._reactions)
+
     def visited(self, viewer: str, local: LocalViewer) -> None:
-        """A viewer has come whom no daemon had."""
+        """A viewer has come whom this daemon did not have."""
         self._keep(self._visits, Visit(viewer, local.user_id, local.joined_at))
 
     def left(self, viewer: str, local: LocalViewer, now: datetime, now_s: float) -> None:
@@ -58,17 +64,20 @@ class RoomLedger:
         self._watched_s += self._watching * max(0.0, now_s - self._since_s)
         self._watching, self._since_s = viewers_here, now_s
 
-    def take(
-        self, viewers_now: int, peak: int, sample_at: datetime | None
-    ) -> RoomFigures | None:
+    def saw(self, viewers: int) -> None:
+        """So many were there at once, all daemons counted."""
+        self._peak = max(self._peak, viewers)
+
+    def take(self, viewers_now: int, sample_at: datetime | None) -> RoomFigures | None:
         """Everything that is not written yet; None when the store knows it all."""
         sample = sample_at if sample_at != self._sampled_at else None
-        has_records = bool(self._visits or self._leavings or self._messages or self._reactions)
-        if not has_records and sample is None and self._written == _Seen(viewers_now, peak):
+        is_done = self._watching == 0 and self._watched_s > 0
+        has_records = is_done or not self.is_empty
+        if not has_records and sample is None and self._written == _Seen(viewers_now, self._peak):
             return None
         figures = RoomFigures(
             viewers_now=viewers_now,
-            peak_viewers=peak,
+            peak_viewers=self._peak,
             visits=tuple(self._visits),
             leavings=tuple(self._leavings),
             watched_s=self._watched_s,

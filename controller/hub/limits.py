@@ -1,6 +1,6 @@
 """Every bound of the room, in one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.domain.room import Allowance
 
@@ -11,7 +11,7 @@ class HubLimits:
 
     A room rests `rest_per_member_s` per member after a write, at most `most_rest_s`: what comes
     meanwhile goes out in one write. A write costs about 10 µs per member, so a room of any size
-    takes about an eighth of the loop however much is said in it, and a small room waits for nothing.
+    takes about an eighth of the loop however much is said in it; a small one waits for nothing.
     """
 
     connections: int = 20_000
@@ -29,8 +29,9 @@ class HubLimits:
     lease_s: float = 6.0
     tick_s: float = 1.0
     sample_s: float = 10.0
+    refresh_s: float = 5.0
     settle_s: float = 3.0
     unwritten_records: int = 50_000
-    frames: Allowance = Allowance(burst=60, per_s=20.0)
-    chat: Allowance = Allowance(burst=10, per_s=10 / 60)
-    reactions: Allowance = Allowance(burst=20, per_s=5.0)
+    frames: Allowance = field(default=Allowance(burst=60, per_s=20.0))
+    chat: Allowance = field(default=Allowance(burst=10, per_s=10 / 60))
+    reactions: Allowance = field(default=Allowance(burst=20, per_s=5.0))

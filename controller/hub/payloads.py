@@ -90,7 +90,7 @@ def viewer_count(stream_id: UUID, viewers: int) -> dict[str, Any]:
 def reaction(
     stream_id: UUID, user: Identity, emoji: str, at: datetime, count: int
 ) -> dict[str, Any]:
-    """`reaction:new`; in big rooms it stands for `count` reactions, the last of them this user's."""
+    """`reaction:new`; in big rooms it stands for `count` of them, the last one this user's."""
     return {
         "streamId": str(stream_id),
         "userId": str(user.user_id),

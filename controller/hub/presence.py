@@ -5,7 +5,7 @@ that a coming and a going can never overtake each other, and a flapping tab cost
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from controller.domain.room import PresenceChange
 from controller.domain.room_ports import Realtime
 from controller.hub.errors import RealtimeUnavailable
 
-ChangeHandler = Callable[["RoomPresence", PresenceChange, bool], None]
+ChangeHandler = Callable[[UUID, PresenceChange, bool], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -38,7 +38,6 @@ class RoomPresence:
     def __init__(self, stream_id: UUID, realtime: Realtime, handle: ChangeHandler) -> None:
         self.stream_id = stream_id
         self.here: dict[str, LocalViewer] = {}
-        self.peak = 0
         self._realtime = realtime
         self._handle = handle
         self._told: set[str] = set()
@@ -102,5 +101,4 @@ class RoomPresence:
             self._whole = True
             raise
         self._told = (told | joined) - left
-        self.peak = max(self.peak, change.peak)
-        self._handle(self, change, whole)
+        await self._handle(self.stream_id, change, whole)

@@ -132,8 +132,8 @@ class FailoverRealtime:
             self._came_up.clear()
             if not self._shared.is_up:
                 await self._go_alone()
-            while self._shared.is_up and not self._is_shared and not await self._come_back():
-                await asyncio.sleep(_RETRY_S)
+            elif not self._is_shared and not await self._come_back():
+                asyncio.get_running_loop().call_later(_RETRY_S, self._came_up.set)
             self._decided.set()
 
     async def _come_back(self) -> bool:
@@ -150,7 +150,7 @@ class FailoverRealtime:
         self._tell_presence_lost()
         return True
 
-    def _state_changed(self, up: bool) -> None:  # noqa: FBT001
+    def _state_changed(self) -> None:
         self._came_up.set()
 
     def _tell_presence_lost(self) -> None:

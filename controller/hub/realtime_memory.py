@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from uuid import UUID, uuid4
 
-
 from controller.domain.room import (
     Allowance,
     Departures,

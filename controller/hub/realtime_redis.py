@@ -18,11 +18,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from controller.domain.room import Allowance, Departures, Position, PresenceChange, RoomEvent
+from controller.domain.room import Allowance, Departures, Position, PresenceChange
 from controller.domain.room_ports import RoomListener
 from controller.hub import redis_scripts as scripts
 from controller.hub.errors import RealtimeUnavailable
 from controller.hub.redis_scripts import PREFIX, ROOMS, room_key
+from controller.hub.room_feed import RoomFeed
 
 _ANSWER_S = 1.0
 _READY_S = 3.0
@@ -33,25 +34,6 @@ _COMMAND_CONNECTIONS = 4
 _DAEMONS_CHANNEL = f"{PREFIX}daemons"
 
 T = TypeVar("T")
-
-
-class _Feed:
-    """What one room's listener has been given."""
-
-    def __init__(self, listener: RoomListener) -> None:
-        self.listener = listener
-        self.epoch = ""
-        self.offset = 0
-        self.caught_up = asyncio.Event()
-
-    def give(self, entry: bytes) -> None:
-        """Pass on an entry of the log, unless it was."""
-        offset, epoch, name, data = entry.split(b"\n", 3)
-        position = Position(epoch.decode(), int(offset))
-        if position.epoch == self.epoch and position.offset <= self.offset:
-            return
-        self.epoch, self.offset = position.epoch, position.offset
-        self.listener(RoomEvent(name.decode(), data, position))
 
 
 class RedisRealtime:
@@ -70,7 +52,7 @@ class RedisRealtime:
         pool = BlockingConnectionPool.from_url(
             url, max_connections=_COMMAND_CONNECTIONS, timeout=_ANSWER_S, **options
         )
-        self._redis = Redis(connection_pool=pool)
+        self._redis = Redis.from_pool(pool)
         self._listening = Redis.from_url(url, max_connections=1, **options)
         register = self._redis.register_script
         self._publish = register(scripts.PUBLISH)
@@ -79,11 +61,12 @@ class RedisRealtime:
         self._renew = register(scripts.RENEW)
         self._release = register(scripts.RELEASE_EXPIRED)
         self._take = register(scripts.TAKE)
-        self._feeds: dict[bytes, tuple[UUID, _Feed]] = {}
+        self._feeds: dict[bytes, tuple[UUID, RoomFeed]] = {}
         self._holding: set[UUID] = set()
         self._pubsub: PubSub | None = None
         self._up = asyncio.Event()
-        self._state_watchers: list[Callable[[bool], None]] = []
+        self._is_closing = False
+        self._state_watchers: list[Callable[[], None]] = []
         self._presence_watchers: list[Callable[[], None]] = []
         self._log = structlog.get_logger(__name__)
 
@@ -92,7 +75,7 @@ class RedisRealtime:
         """Whether events arrive."""
         return self._up.is_set()
 
-    def watch_state(self, changed: Callable[[bool], None]) -> None:
+    def watch_state(self, changed: Callable[[], None]) -> None:
         """Have `changed` called whenever `is_up` changes."""
         self._state_watchers.append(changed)
 
@@ -114,7 +97,7 @@ class RedisRealtime:
 
     async def open_room(self, stream_id: UUID, listener: RoomListener) -> Position:
         """See `Realtime.open_room`."""
-        feed = _Feed(listener)
+        feed = RoomFeed(listener)
         channel = room_key(stream_id, "events")
         self._feeds[channel.encode()] = (stream_id, feed)
         try:
@@ -143,7 +126,14 @@ class RedisRealtime:
         """See `Realtime.publish`."""
         keys = [room_key(stream_id, "head"), room_key(stream_id, "log")]
         channel = room_key(stream_id, "events")
-        args = [uuid4().hex[:12], name, data, self._log_events, _LIFE_S, channel]
+        args: list[str | bytes | int] = [
+            uuid4().hex[:12],
+            name,
+            data,
+            self._log_events,
+            _LIFE_S,
+            channel,
+        ]
         await self._ask(self._publish(keys=keys, args=args))
 
     # --- presence
@@ -160,7 +150,13 @@ class RedisRealtime:
         parts = ("viewers", "daemons", "peak", f"at:{self._daemon_id}")
         keys = [room_key(stream_id, part) for part in parts]
         lists = [msgspec.json.encode(viewers) for viewers in (joined, left)]
-        args = [self._daemon_id, self._lease_ms, _LIFE_S, int(whole), *lists]
+        args: list[str | bytes | int] = [
+            self._daemon_id,
+            self._lease_ms,
+            _LIFE_S,
+            int(whole),
+            *lists,
+        ]
         if stream_id not in self._holding:
             # Before the room has viewers, so that whoever sweeps cannot overlook them.
             await self._list_rooms([stream_id])
@@ -178,7 +174,7 @@ class RedisRealtime:
         for stream_id in holding:
             parts = ("viewers", "daemons", f"at:{self._daemon_id}", "peak")
             keys = [room_key(stream_id, part) for part in parts]
-            args = [self._daemon_id, self._lease_ms, _LIFE_S]
+            args: list[str | int] = [self._daemon_id, self._lease_ms, _LIFE_S]
             renewed = await self._ask(self._renew(keys=keys, args=args))
             lost = lost or (not renewed and stream_id in self._holding)
         if lost:
@@ -192,7 +188,8 @@ class RedisRealtime:
         released = []
         seconds, _ = await self._ask(self._redis.time())
         await self._ask(self._redis.zremrangebyscore(ROOMS, "-inf", int(seconds) - _LIFE_S))
-        for name in await self._ask(self._redis.zrange(ROOMS, 0, -1)):
+        names: list[Any] = await self._ask(self._redis.zrange(ROOMS, 0, -1))
+        for name in names:
             stream_id = UUID(name.decode())
             keys = [room_key(stream_id, part) for part in ("viewers", "daemons")]
             gone, viewers = await self._ask(
@@ -215,15 +212,21 @@ class RedisRealtime:
 
     async def run(self) -> None:
         """See `Realtime.run`."""
-        while True:
+        while not self._is_closing:
             try:
                 await self._listen()
             except (RedisError, OSError, TimeoutError, RealtimeUnavailable) as error:
                 self._set_up(up=False, reason=type(error).__name__)
-            await asyncio.sleep(_RETRY_S)
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # The client turns a cancellation that meets a lost connection into an error.
+                    raise asyncio.CancelledError from error
+            if not self._is_closing:
+                await asyncio.sleep(_RETRY_S)
 
     async def close(self) -> None:
         """See `Realtime.close`."""
+        self._is_closing = True
         with suppress(RealtimeUnavailable, TimeoutError):
             async with asyncio.timeout(2 * _ANSWER_S):
                 for stream_id in [*self._holding]:
@@ -231,7 +234,7 @@ class RedisRealtime:
         for client in (self._listening, self._redis):
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(_ANSWER_S):
-                    await client.aclose()  # type: ignore[attr-defined]
+                    await client.aclose()
 
     async def _listen(self) -> None:
         pubsub = self._listening.pubsub()
@@ -290,9 +293,10 @@ class RedisRealtime:
             self._log.info("realtime_connected")
         else:
             self._up.clear()
-            self._log.warning("realtime_lost", reason=reason)
+            if not self._is_closing:
+                self._log.warning("realtime_lost", reason=reason)
         for watcher in self._state_watchers:
-            watcher(up)
+            watcher()
 
     async def _list_rooms(self, stream_ids: Sequence[UUID]) -> None:
         seconds, _ = await self._ask(self._redis.time())

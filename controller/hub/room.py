@@ -80,6 +80,10 @@ class Room:
         """Take in the log's next event and pass it on."""
         if event.position.epoch != self.position.epoch:
             self._tail.clear()
+        elif event.position.offset != self.position.offset + 1:
+            # The log had moved on beyond what it keeps: nobody shall miss that silently.
+            self._tail.clear()
+            self._pacer.call_later(0, self._show_anew)
         self.position = event.position
         self._tail.append(event)
         if not self.state.apply(event):
@@ -180,6 +184,10 @@ class Room:
         self._is_waiting = False
         self.flush()
 
+    def _show_anew(self) -> None:
+        for member in self.members:
+            self.admit(member, None)
+
     def _missed(self, since: Position | None) -> Sequence[RoomEvent] | None:
         """The events after `since` that are still worth sending; None when some are lost."""
         if since is None or since.epoch != self.position.epoch:
@@ -198,4 +206,3 @@ class Room:
         for member in self.members:
             if member.identity is not None and self.may_moderate(member.identity):
                 member.send(message)
-

@@ -88,10 +88,8 @@ class RoomState:
             "ingestState": str(self.stream.ingest_state),
             "chatEnabled": self.stream.options.enable_chat and not self.is_over,
             "slowMode": self.slow_mode_s,
-            "pinnedMessage": self.pinned_message
-            and payloads.chat_message(self.pinned_message),
-            "pinnedProduct": self.pinned_product
-            and payloads.pinned_product(self.pinned_product),
+            "pinnedMessage": self.pinned_message and payloads.chat_message(self.pinned_message),
+            "pinnedProduct": self.pinned_product and payloads.pinned_product(self.pinned_product),
         }
 
     def _remember(self, message: ChatMessage) -> None:

@@ -5,6 +5,7 @@ An encoder that vanishes does not end its stream: for a grace time the same key 
 
 import asyncio
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -39,6 +40,18 @@ _HINT_GRACE_S = 1.0
 """How long after nginx's hint a session may take to see the end by itself."""
 
 
+class EncoderAnnouncer(StreamAnnouncer, Protocol):
+    """Who tells the room what the encoder does; must not raise."""
+
+    async def interrupted(self, stream: Stream) -> None:
+        """The encoder has gone, and may come back."""
+        ...
+
+    async def resumed(self, stream: Stream) -> None:
+        """The encoder is back."""
+        ...
+
+
 class SessionNotStarted(ControllerError):
     """Our puller did not join the publication in time."""
 
@@ -55,7 +68,7 @@ class StreamLifecycle:
         self,
         streams: StreamStore,
         publications: PublicationStore,
-        announcer: StreamAnnouncer,
+        announcer: EncoderAnnouncer,
         nginx: NginxRtmp,
         supervisor: SessionSupervisor,
         recordings: Recordings,
@@ -225,8 +238,7 @@ class StreamLifecycle:
         if visit is None:
             return
         if state is SessionState.LIVE:
-            connected = self._to_ingest_state(visit.stream_id, IngestState.CONNECTED)
-            self._tasks.start(connected, f"connected-{visit.name}")
+            self._tasks.start(self._connected(visit.stream_id), f"connected-{visit.name}")
         elif state in {SessionState.ENDED, SessionState.FAILED}:
             self._tasks.start(self._session_over(visit, state, error), f"over-{visit.name}")
 
@@ -243,10 +255,17 @@ class StreamLifecycle:
         else:
             await self._recordings.finish(stream)
 
+    async def _connected(self, stream_id: UUID) -> None:
+        before = await self._streams.get(stream_id)
+        stream = await self._to_ingest_state(stream_id, IngestState.CONNECTED)
+        if stream is not None and before.ingest_state is IngestState.INTERRUPTED:
+            await self._announcer.resumed(stream)
+
     async def _interrupted(self, stream_id: UUID) -> None:
         """The stream has no encoder: unless it comes back in time, the stream ends."""
         stream = await self._to_ingest_state(stream_id, IngestState.INTERRUPTED)
         if stream is not None and stream.status is StreamStatus.LIVE:
+            await self._announcer.interrupted(stream)
             self._cancel_grace(stream_id)
             self._graces[stream_id] = self._tasks.start(self._grace(stream), f"grace-{stream_id}")
 

@@ -13,7 +13,6 @@ HLS_VERSION = 9
 _SKIP_TARGETS = 6
 """CAN-SKIP-UNTIL: the Skip Boundary must be at least six Target Durations (§4.4.3.8)."""
 
-_PART_HOLD_BACK_TARGETS = 3
 _HOLD_BACK_TARGETS = 3
 _AUDIO_GROUP = "audio"
 
@@ -75,7 +74,7 @@ def media_playlist(
         "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,"
         f"CAN-SKIP-UNTIL={_SKIP_TARGETS * target_s:.3f},"
         f"HOLD-BACK={_HOLD_BACK_TARGETS * target_s:.3f},"
-        f"PART-HOLD-BACK={_PART_HOLD_BACK_TARGETS * rendition.part_target_s:.3f}"
+        f"PART-HOLD-BACK={rendition.part_hold_back_s:.3f}"
     )
     lines.append(f"#EXT-X-PART-INF:PART-TARGET={rendition.part_target_s:.3f}")
     first = rendition.segments[0]

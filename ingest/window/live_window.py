@@ -113,6 +113,17 @@ class LiveWindow:
             state.snapshot = self._snapshot(name, state)
         return state.snapshot
 
+    def latency_s(self, now_wall_s: float) -> float | None:
+        """How far behind its own wall clock a player plays that keeps to PART-HOLD-BACK, in
+        seconds, measured at the newest part; None without one."""
+        for name in self._renditions:
+            rendition = self.rendition(name)
+            if rendition is not None and rendition.segments:
+                newest = rendition.segments[-1]
+                behind_s = max(0.0, now_wall_s - newest.wall_s - newest.duration_s)
+                return behind_s + rendition.part_hold_back_s
+        return None
+
     async def wait_started(self, timeout_s: float) -> bool:
         """Wait until every rendition has a part; False when `timeout_s` ran out before."""
         try:

@@ -6,11 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.hub import HubBench
 from tests.bench.packaging import PackagingBench
 from tests.bench.registry import Bench, BenchFailed, Options
 from tests.bench.report import table, write_json
 
-BENCHES: tuple[Bench, ...] = (PackagingBench(),)
+BENCHES: tuple[Bench, ...] = (PackagingBench(), HubBench())
 RESULTS = Path(__file__).parents[2] / "bench-results"
 _SHARED_MEMORY = Path("/dev/shm")
 

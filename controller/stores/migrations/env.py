@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from controller.stores import room_schema  # noqa: F401  its tables belong to the metadata
 from controller.stores.schema import metadata
 
 connection = context.config.attributes["connection"]

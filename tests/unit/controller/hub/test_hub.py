@@ -390,3 +390,24 @@ async def test_hosts_and_administrators_enter_as_themselves(place):
     stream = place.streams.add(owner_id=host.user_id, audience=Audience.NEIGHBORHOOD)
     await place.joined(stream, host)
     await place.joined(stream, a_user("root", Role.ADMIN))
+
+
+async def test_five_hundred_users_at_their_limits_are_heard_exactly_as_allowed(place):
+    stream = place.streams.add()
+    listener, wire = place.connect()
+    listener._backlog_limit_bytes = 10**9
+    await place.hub.handle(listener, "stream_join", {"stream_id": str(stream.id)})
+    speakers = [place.connect(a_user(f"u{n}"))[0] for n in range(500)]
+    refused: dict[str, int] = {}
+    for number in range(12):
+        for speaker in speakers:
+            text = "x" * 201 if number == 0 else f"{speaker.identity.username}:{number}"
+            data = {"stream_id": str(stream.id), "message": text}
+            try:
+                await place.hub.handle(speaker, "stream_chat", data)
+            except ControllerError as error:
+                refused[error.code] = refused.get(error.code, 0) + 1
+    place.time.pass_by(1)
+    heard = [one["message"] for one in wire.named("chat:message")]
+    assert len(heard) == len(set(heard)) == 500 * 10
+    assert refused == {"message_too_long": 500, "rate_limited": 500}

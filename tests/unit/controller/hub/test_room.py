@@ -155,3 +155,17 @@ def test_a_new_epoch_starts_a_new_tail(room):
     assert numbers(wire) == [1]
     _, wire = a_member(room, Position("e", 2))
     assert wire.named("stream:joined")[0]["recovered"] is False
+
+
+def test_a_gap_in_the_log_is_followed_by_a_snapshot(room, time):
+    room.receive(an_event(1))
+    _, wire = a_member(room)
+    for offset in (40, 41):
+        room.receive(an_event(offset))
+    time.pass_by(1)
+    assert [data["offset"] for data in wire.named("stream:joined")] == [1, 41]
+    assert wire.named("stream:joined")[1]["recovered"] is False
+    _, late = a_member(room, Position("e", 20))
+    assert late.named("stream:joined")[0]["recovered"] is False
+    _, late = a_member(room, Position("e", 40))
+    assert numbers(late) == [41]

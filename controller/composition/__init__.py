@@ -1,0 +1,1 @@
+"""How the daemon's parts are put together: one module a part, called by `controller.app` alone."""

@@ -1,0 +1,66 @@
+"""The media plane: nginx's control, sessions, recordings, the life of streams."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from controller.domain.ports import Clock
+from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
+from controller.publishing.nginx_rtmp import NginxRtmp
+from controller.publishing.recordings import Recordings
+from controller.publishing.visits import Visits
+from controller.settings import Settings
+from controller.stores.opening import Stores
+from ingest import LocalObjectStore, PackagingSettings, SessionSupervisor
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPlane:
+    """What the other parts need of it."""
+
+    supervisor: SessionSupervisor
+    nginx: NginxRtmp
+
+
+def build_media_plane(settings: Settings, nginx_control: str, stack: AsyncExitStack) -> MediaPlane:
+    """Sessions over nginx-rtmp and the object store; `stack` closes them."""
+    data = settings.data_dir.absolute()
+    nginx = NginxRtmp(nginx_control)
+    stack.push_async_callback(nginx.close)
+    supervisor = SessionSupervisor(
+        data / "live",
+        LocalObjectStore(data / "objects"),
+        nginx,
+        PackagingSettings(settings.part_target_s, settings.segment_target_s),
+        settings.dvr_window_s,
+    )
+    stack.push_async_callback(supervisor.close)
+    return MediaPlane(supervisor, nginx)
+
+
+def build_lifecycle(
+    settings: Settings,
+    stores: Stores,
+    media: MediaPlane,
+    announcer: EncoderAnnouncer,
+    visits: Visits,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> StreamLifecycle:
+    """What becomes of streams, from the first encoder to the VOD; `stack` closes it."""
+    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base)
+    stack.push_async_callback(recordings.close)
+    lifecycle = StreamLifecycle(
+        stores.streams,
+        stores.publications,
+        announcer,
+        media.nginx,
+        media.supervisor,
+        recordings,
+        visits,
+        clock,
+        pull_url=settings.rtmp_pull_url,
+        spool_dir=settings.data_dir.absolute() / "spool" if settings.spool else None,
+        grace_s=settings.reconnect_grace_s,
+    )
+    stack.push_async_callback(lifecycle.close)
+    return lifecycle

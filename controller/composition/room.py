@@ -1,0 +1,78 @@
+"""The room: its service, its transports, and what it asks of the rest of the daemon."""
+
+import time
+from uuid import UUID
+
+from aiohttp import web
+
+from controller.api.client_address import ClientAddress
+from controller.auth.derived_keys import derive_key
+from controller.composition.access import Access
+from controller.composition.media import MediaPlane
+from controller.domain.ports import Clock
+from controller.hub.endpoint.credentials import Credentials
+from controller.hub.endpoint.routes import room_routes
+from controller.hub.endpoint.socketio import SocketIoEndpoint
+from controller.hub.guests import GuestSessions
+from controller.hub.limits import HubLimits
+from controller.hub.pacing import LoopPacer
+from controller.hub.preparation import CheckedPreparation
+from controller.hub.service import RoomCollaborators, RoomService, create_realtime
+from controller.publishing.nginx_rtmp import NginxUnreachable
+from controller.settings import Settings
+from controller.stores.opening import Stores
+from controller.stores.room import SqlRooms
+
+
+def build_room(
+    settings: Settings, stores: Stores, media: MediaPlane, limits: HubLimits, clock: Clock
+) -> RoomService:
+    """Rooms in process, or on Redis when the settings name one."""
+
+    async def nginx_answers() -> bool:
+        try:
+            await media.nginx.names()
+        except NginxUnreachable:
+            return False
+        return True
+
+    async def database_answers() -> bool:
+        await stores.database.check()
+        return True
+
+    def latency_s(stream_id: UUID) -> float | None:
+        window = media.supervisor.window(str(stream_id))
+        return window.latency_s(time.time()) if window else None
+
+    pacer = LoopPacer()
+    given = RoomCollaborators(
+        stores.streams,
+        stores.users,
+        SqlRooms(stores.database, clock),
+        CheckedPreparation({"nginx-rtmp": nginx_answers, "database": database_answers}, latency_s),
+        clock,
+    )
+    realtime = create_realtime(settings.redis_url.get_secret_value(), limits, pacer)
+    return RoomService(given, realtime, limits, pacer)
+
+
+def add_room(
+    app: web.Application, room: RoomService, access: Access, settings: Settings, limits: HubLimits
+) -> SocketIoEndpoint:
+    """WebSocket, SSE and Socket.IO; the answered endpoint is closed before the listeners."""
+    client_address = ClientAddress(settings.trusted_proxies)
+
+    def address_of(request: web.Request) -> str:
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+        return client_address.of(request.remote, forwarded)
+
+    credentials = Credentials(
+        tokens=access.authenticator,
+        guests=GuestSessions(derive_key(access.secrets.keys, "anonymous viewers")),
+        address_of=address_of,
+        allowed_origins=frozenset(settings.cors_origins),
+    )
+    app.router.add_routes(room_routes(room.hub, credentials, limits))
+    socket_io = SocketIoEndpoint(room.hub, credentials, limits, settings.cors_origins)
+    app.router.add_routes(socket_io.routes())
+    return socket_io

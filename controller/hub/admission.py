@@ -1,0 +1,44 @@
+"""Who may enter a room, and what they may do there."""
+
+from controller.domain.access import Standing, require_audience
+from controller.domain.people import Identity
+from controller.domain.ports import Clock, UserStore
+from controller.domain.streams import Audience
+from controller.errors import NotAuthenticated
+from controller.hub.connection import Connection
+from controller.hub.errors import Banned, ChatDisabled, TimedOut
+from controller.hub.room import Room
+
+
+class Admission:
+    """The room's rules, with the look-ups that they need."""
+
+    def __init__(self, users: UserStore, clock: Clock) -> None:
+        self._users = users
+        self._clock = clock
+
+    async def require_entry(self, room: Room, connection: Connection) -> None:
+        """Raise Banned or NotInAudience unless the connection may be in the room."""
+        if room.has(connection):
+            return  # whoever is banned later is put out at once
+        is_banned, _ = room.state.sanction_of(connection.viewer, self._clock.now())
+        if is_banned:
+            raise Banned
+        stream, identity = room.state.stream, connection.identity
+        standing = Standing()
+        if identity is not None and stream.options.audience is not Audience.EVERYONE:
+            standing = await self._users.standing(identity.user_id, stream.owner_id)
+        require_audience(stream, identity, standing)
+
+    async def require_voice(self, room: Room, connection: Connection) -> Identity:
+        """The user who may chat; NotAuthenticated, TimedOut, ChatDisabled, `require_entry`'s."""
+        identity = connection.identity
+        if identity is None:
+            raise NotAuthenticated
+        await self.require_entry(room, connection)
+        if room.state.is_over or not room.state.stream.options.enable_chat:
+            raise ChatDisabled
+        _, is_timed_out = room.state.sanction_of(connection.viewer, self._clock.now())
+        if is_timed_out:
+            raise TimedOut
+        return identity

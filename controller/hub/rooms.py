@@ -1,0 +1,166 @@
+"""The rooms that are open on this daemon: opened once, held while used, closed after a while."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from controller.domain.people import Identity
+from controller.domain.ports import Clock, StreamStore
+from controller.domain.room_ports import Realtime, RoomStore
+from controller.domain.states import StreamStatus
+from controller.errors import StreamNotFound
+from controller.hub.connection import Connection
+from controller.hub.ledger import RoomLedger
+from controller.hub.limits import HubLimits
+from controller.hub.presence import ChangeHandler, LocalViewer, RoomPresence
+from controller.hub.room import Pacer, Room
+from controller.hub.room_state import RoomState
+from controller.hub.tasks import WatchedTasks
+
+
+@dataclass(slots=True, eq=False)
+class OpenRoom:
+    """A room with its head count and its books; `*_due` is what the next tick will publish."""
+
+    room: Room
+    presence: RoomPresence
+    ledger: RoomLedger
+    count_due: bool = False
+    reactions_due: dict[str, tuple[int, Identity]] = field(default_factory=dict)
+
+
+class Rooms:
+    """Opens a room when somebody first asks for it, whoever asks meanwhile waits for the same."""
+
+    def __init__(
+        self,
+        streams: StreamStore,
+        store: RoomStore,
+        realtime: Realtime,
+        limits: HubLimits,
+        pacer: Pacer,
+        clock: Clock,
+        tasks: WatchedTasks,
+    ) -> None:
+        self._streams = streams
+        self._store = store
+        self._realtime = realtime
+        self._limits = limits
+        self._pacer = pacer
+        self._clock = clock
+        self._tasks = tasks
+        self._open: dict[UUID, OpenRoom] = {}
+        self._opening: dict[UUID, asyncio.Task[OpenRoom]] = {}
+        self._handle_presence: ChangeHandler | None = None
+        self._settling: set[UUID] = set()
+
+    def on_presence(self, handle: ChangeHandler) -> None:
+        """Have `handle` called with every change of a room's head count; call before use."""
+        self._handle_presence = handle
+
+    @property
+    def all(self) -> Sequence[OpenRoom]:
+        """The open rooms."""
+        return [*self._open.values()]
+
+    def find(self, stream_id: UUID) -> OpenRoom | None:
+        """The room if it is open here."""
+        return self._open.get(stream_id)
+
+    @asynccontextmanager
+    async def using(self, stream_id: UUID) -> AsyncIterator[OpenRoom]:
+        """The room, open until the block ends; StreamNotFound, StoreUnavailable."""
+        opened = self._open.get(stream_id)
+        if opened is None:
+            task = self._opening.get(stream_id)
+            if task is None:
+                task = self._tasks.start(self._open_room(stream_id), f"room-{stream_id}")
+                self._opening[stream_id] = task
+                task.add_done_callback(lambda _: self._opening.pop(stream_id, None))
+            opened = await asyncio.shield(task)
+        opened.room.holds += 1
+        try:
+            yield opened
+        finally:
+            opened.room.holds -= 1
+
+    async def refresh(self, opened: OpenRoom) -> None:
+        """Look at the stream's row again: settings change until a stream is live."""
+        stream = await self._streams.get(opened.room.stream_id)
+        if not opened.room.state.is_over:
+            opened.room.state.stream = stream
+            self.recount(opened)
+
+    def arrive(self, opened: OpenRoom, connection: Connection) -> None:
+        """Count a connection that is joining."""
+        now, now_s = self._clock.now(), self._pacer.monotonic_s()
+        local = opened.presence.arrive(connection.viewer, connection.identity, now, now_s)
+        if local.connections == 1 and not opened.room.state.is_over:
+            opened.ledger.visited(connection.viewer, local)
+        self.recount(opened)
+
+    def depart(self, opened: OpenRoom, connection: Connection) -> None:
+        """Stop counting a connection, and see to it that the others hear of it."""
+        gone: LocalViewer | None = opened.presence.depart(connection.viewer)
+        if gone is None:
+            return
+        now, now_s = self._clock.now(), self._pacer.monotonic_s()
+        opened.ledger.left(connection.viewer, gone, now, now_s)
+        self.recount(opened)
+        self.settle_soon(opened)
+
+    def evicted(self, room: Room, connection: Connection) -> None:
+        """A moderator has ended a membership."""
+        opened = self._open.get(room.stream_id)
+        if opened is not None:
+            self.depart(opened, connection)
+
+    def recount(self, opened: OpenRoom) -> None:
+        """Watch time runs for who is here, while the stream is live."""
+        is_live = opened.room.state.stream.status is StreamStatus.LIVE
+        watching = len(opened.presence.here) if is_live else 0
+        opened.ledger.watching(watching, self._pacer.monotonic_s())
+
+    def settle_soon(self, opened: OpenRoom) -> None:
+        """Bring the shared count in step, in the background."""
+        stream_id = opened.room.stream_id
+        if stream_id not in self._settling:
+            self._settling.add(stream_id)
+            task = self._tasks.start(opened.presence.settle(), f"presence-{stream_id}")
+            task.add_done_callback(lambda _: self._settling.discard(stream_id))
+
+    def presence_lost(self) -> None:
+        """The shared count has forgotten this daemon."""
+        for opened in self.all:
+            opened.presence.tell_anew()
+            self.settle_soon(opened)
+
+    async def close_idle(self) -> None:
+        """Close the rooms that nobody has used for a while."""
+        now_s = self._pacer.monotonic_s()
+        for opened in self.all:
+            room = opened.room
+            is_idle = not room.members and not room.holds and not opened.presence.here
+            lingered = now_s - room.idle_since_s > self._limits.room_linger_s
+            if is_idle and lingered and opened.presence.is_settled and opened.ledger.is_empty:
+                del self._open[room.stream_id]
+                await self._realtime.close_room(room.stream_id)
+
+    async def _open_room(self, stream_id: UUID) -> OpenRoom:
+        stream = await self._streams.get(stream_id)
+        if stream.status is StreamStatus.CANCELLED:
+            raise StreamNotFound
+        if self._handle_presence is None:
+            raise RuntimeError("on_presence was not called")
+        kept = await self._store.load(stream_id)
+        room = Room(RoomState(stream, kept), self._limits, self._pacer, self.evicted)
+        # The log's tail is newer than what was loaded: it is taken in after it.
+        room.position = await self._realtime.open_room(stream_id, room.receive)
+        room.state.viewers_now = await self._realtime.viewers(stream_id)
+        presence = RoomPresence(stream_id, self._realtime, self._handle_presence)
+        opened = OpenRoom(room, presence, RoomLedger(self._limits.unwritten_records))
+        self.recount(opened)
+        self._open[stream_id] = opened
+        return opened

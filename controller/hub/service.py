@@ -1,0 +1,116 @@
+"""The room as the composition root sees it: built once, run beside the server, closed before it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from controller.domain.ports import Clock, StreamStore, UserStore
+from controller.domain.room_ports import Preparation, Realtime, RoomStore
+from controller.hub.admission import Admission
+from controller.hub.announcing import RoomAnnouncer
+from controller.hub.broadcasting import Broadcaster
+from controller.hub.chat import Chat
+from controller.hub.figures import FigureWriter
+from controller.hub.hub import Hub
+from controller.hub.limits import HubLimits
+from controller.hub.moderation import Moderator
+from controller.hub.realtime_failover import FailoverRealtime
+from controller.hub.realtime_memory import MemoryRealtime
+from controller.hub.realtime_redis import RedisRealtime
+from controller.hub.room import Pacer
+from controller.hub.rooms import Rooms
+from controller.hub.tasks import WatchedTasks
+from controller.hub.token_bucket import TokenBuckets
+from controller.hub.upkeep import Upkeep
+
+_TASKS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCollaborators:
+    """What the room is given of the rest of the daemon."""
+
+    streams: StreamStore
+    users: UserStore
+    store: RoomStore
+    preparation: Preparation
+    clock: Clock
+
+
+class RoomService:
+    """`hub` for the transports, `announcer` for whoever changes streams."""
+
+    def __init__(
+        self, given: RoomCollaborators, realtime: Realtime, limits: HubLimits, pacer: Pacer
+    ) -> None:
+        clock = given.clock
+        self._tasks = WatchedTasks()
+        self._realtime = realtime
+        self._rooms = Rooms(given.streams, given.store, realtime, limits, pacer, clock, self._tasks)
+        self._figures = FigureWriter(given.store, limits, clock)
+        broadcaster = Broadcaster(self._rooms, realtime, limits, clock)
+        self._rooms.on_presence(broadcaster.presence_changed)
+        admission = Admission(given.users, clock)
+        reactions = TokenBuckets(pacer.monotonic_s)
+        self.hub = Hub(
+            self._rooms,
+            admission,
+            Chat(admission, broadcaster, realtime, reactions, limits, clock),
+            Moderator(given.store, broadcaster, self._figures, clock),
+            given.preparation,
+            self._figures,
+            limits,
+            pacer,
+        )
+        self.announcer = RoomAnnouncer(self._rooms, broadcaster, self._figures, clock)
+        self.upkeep = Upkeep(
+            self._rooms,
+            broadcaster,
+            self._figures,
+            realtime,
+            given.store,
+            lambda: self.hub.connections,
+            limits,
+            pacer,
+        )
+        realtime.watch(self._rooms.presence_lost)
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Do the background work until cancelled; raises what any part of it raises.
+
+        `ready` is called once rooms may be entered.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._realtime.run(), name="hub-realtime")
+            await self._realtime.ready()
+            await self.upkeep.correct_counts()
+            group.create_task(self.upkeep.tick_forever(), name="hub-ticks")
+            group.create_task(self.upkeep.renew_forever(), name="hub-leases")
+            group.create_task(self.upkeep.refresh_forever(), name="hub-refresh")
+            if ready is not None:
+                ready()
+
+    async def close(self) -> None:
+        """Close all connections, give all viewers back, write the books; bounded.
+
+        Call it while `run` still runs, cancel `run` afterwards.
+        """
+        await self.hub.close_connections()
+        await self._tasks.join(_TASKS_S)
+        for opened in self._rooms.all:
+            self._rooms.recount(opened)
+            if not await self._figures.try_write(opened):
+                break
+        await self._realtime.close()
+
+
+def create_realtime(redis_url: str, limits: HubLimits, pacer: Pacer) -> Realtime:
+    """In process for an empty URL, else on Redis, going on alone while it is away."""
+    twin = MemoryRealtime(pacer.monotonic_s, limits.log_events)
+    if not redis_url:
+        return twin
+    shared = RedisRealtime(
+        redis_url, uuid4().hex, lease_s=limits.lease_s, log_events=limits.log_events
+    )
+    return FailoverRealtime(shared, twin)
