@@ -4,23 +4,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_AUDIO, _VIDEO = 8, 9
-_FILE_HEADER, _TAG_HEADER, _TRAILER = 13, 11, 4
+from tests.support.flv import AUDIO, VIDEO, FlvTag, read_tags
+
 _SECONDS = 10
-
-
-@dataclass(frozen=True)
-class FlvTag:
-    """One audio or video message: `kind` as RTMP and FLV number it."""
-
-    kind: int
-    time_ms: int
-    data: bytes
-
-    @property
-    def is_header(self) -> bool:
-        """Whether it is a decoder configuration."""
-        return self.data[1] == 0
 
 
 @dataclass(frozen=True)
@@ -58,20 +44,9 @@ def clip_file(folder: Path) -> Path:
 
 def read_clip(path: Path) -> PushClip:
     """The clip's messages; the loop is as long as its video."""
-    data = path.read_bytes()
-    tags = []
-    position = _FILE_HEADER
-    while position + _TAG_HEADER <= len(data):
-        kind = data[position] & 0x1F
-        length = int.from_bytes(data[position + 1 : position + 4], "big")
-        low = int.from_bytes(data[position + 4 : position + 7], "big")
-        start = position + _TAG_HEADER
-        if kind in {_AUDIO, _VIDEO} and length > 2:
-            stamp = data[position + 7] << 24 | low
-            tags.append(FlvTag(kind, stamp, data[start : start + length]))
-        position = start + length + _TRAILER
+    tags = [t for t in read_tags(path) if t.kind in {AUDIO, VIDEO} and len(t.data) > 2]
     media = tuple(t for t in tags if not t.is_header and len(t.data) > 5)
-    video = [t.time_ms for t in media if t.kind == _VIDEO]
+    video = [t.time_ms for t in media if t.kind == VIDEO]
     frame_ms = (video[-1] - video[0]) / (len(video) - 1)
     return PushClip(
         headers=tuple(t for t in tags if t.is_header),

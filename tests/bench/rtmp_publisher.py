@@ -9,106 +9,24 @@ import asyncio
 import heapq
 import os
 import signal
-import struct
 import sys
 from pathlib import Path
 
-from tests.bench.clip import FlvTag, PushClip, read_clip
+from tests.bench.clip import PushClip, read_clip
+from tests.support.rtmp_publisher import RtmpPublication, chunked
 
-_CHUNK = 4096
-_HANDSHAKE = 1536
-_STEP_TIMEOUT_S = 20.0
 _STAGGER_S = 2.0
 """Starts are spread over one GOP."""
 
 
-class Publication:
-    """One connection that publishes `name`."""
-
-    def __init__(self, port: int, app: str, name: str) -> None:
-        self._port, self._app, self._name = port, app, name
-        self._received = bytearray()
-
-    async def open(self) -> None:
-        """Connect, shake hands, publish."""
-        async with asyncio.timeout(_STEP_TIMEOUT_S):
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-            self._writer.write(b"\x03" + bytes(8) + os.urandom(_HANDSHAKE - 8))
-            answer = await self._reader.readexactly(1 + 2 * _HANDSHAKE)
-            self._writer.write(answer[1 : 1 + _HANDSHAKE])
-            self._send(2, 1, 0, struct.pack(">I", _CHUNK))
-            url = f"rtmp://127.0.0.1:{self._port}/{self._app}"
-            connect = {"app": self._app, "type": "nonprivate", "tcUrl": url}
-            self._send(3, 20, 0, _amf("connect", 1, connect))
-            await self._until(b"NetConnection.Connect.Success")
-            self._send(3, 20, 0, _amf("createStream", 2, None))
-            await self._until(b"_result")
-            self._send(4, 20, 1, _amf("publish", 3, None, self._name, "live"))
-            await self._until(b"NetStream.Publish.Start")
-        self._discarding = asyncio.create_task(self._discard())
-
-    def media(self, tag: FlvTag, body: bytes, time_ms: int) -> None:
-        """Send a message whose payload is chunked already."""
-        self._writer.write(
-            _head(6 if tag.kind == 9 else 5, time_ms, len(tag.data), tag.kind, 1) + body
-        )
-
-    def _send(self, stream: int, kind: int, message_stream: int, data: bytes) -> None:
-        head = _head(stream, 0, len(data), kind, message_stream)
-        self._writer.write(head + chunked(stream, data))
-
-    async def _until(self, text: bytes) -> None:
-        while text not in self._received:
-            data = await self._reader.read(65_536)
-            if not data:
-                raise ConnectionError(f"nginx closed {self._name} before {text.decode()}")
-            self._received += data
-        self._received.clear()
-
-    async def _discard(self) -> None:
-        while await self._reader.read(65_536):
-            pass
-        print(f"nginx closed {self._name}", file=sys.stderr)
-        os._exit(1)
+async def end_with(publication: RtmpPublication, name: str) -> None:
+    """A publication that ends makes the whole measurement worthless."""
+    await publication.wait_closed()
+    print(f"nginx closed {name}", file=sys.stderr)
+    os._exit(1)
 
 
-def chunked(stream: int, data: bytes) -> bytes:
-    """`data` with the one-byte headers between its chunks (RTMP 1.0 §5.3.1.2.4)."""
-    pieces = [data[i : i + _CHUNK] for i in range(0, len(data), _CHUNK)]
-    return bytes([0xC0 | stream]).join(pieces)
-
-
-def _head(stream: int, time_ms: int, length: int, kind: int, message_stream: int) -> bytes:
-    return (
-        bytes([stream])
-        + time_ms.to_bytes(3, "big")
-        + length.to_bytes(3, "big")
-        + bytes([kind])
-        + message_stream.to_bytes(4, "little")
-    )
-
-
-def _amf(*values: object) -> bytes:
-    """AMF 0 of numbers, strings, objects of strings, and null."""
-    out = b""
-    for value in values:
-        if value is None:
-            out += b"\x05"
-        elif isinstance(value, dict):
-            members = b"".join(_name(key) + _amf(member) for key, member in value.items())
-            out += b"\x03" + members + b"\0\0\x09"
-        elif isinstance(value, str):
-            out += b"\x02" + _name(value)
-        else:
-            out += b"\x00" + struct.pack(">d", value)
-    return out
-
-
-def _name(text: str) -> bytes:
-    return len(text).to_bytes(2, "big") + text.encode()
-
-
-async def push(clip: PushClip, publications: list[Publication]) -> None:
+async def push(clip: PushClip, publications: list[RtmpPublication]) -> None:
     """Send the clip in a loop to all, each frame when it is due, until cancelled."""
     bodies = [chunked(6 if tag.kind == 9 else 5, tag.data) for tag in clip.media]
     loop = asyncio.get_running_loop()
@@ -141,9 +59,11 @@ async def main(arguments: list[str]) -> None:
     publications = []
     for target in arguments[1:]:
         port, app, name = target.split("/")
-        publications.append(Publication(int(port), app, name))
-    for publication in publications:
+        publications.append(RtmpPublication(int(port), app, name))
+    watching = []
+    for publication, target in zip(publications, arguments[1:], strict=True):
         await publication.open()
+        watching.append(asyncio.create_task(end_with(publication, target)))
     pushing = asyncio.create_task(push(clip, publications))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pushing.cancel)
     print("publishing", flush=True)

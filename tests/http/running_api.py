@@ -170,7 +170,9 @@ async def run_api(
     clock, publishing = FakeClock(), FakePublishing()
     stores = open_stores(database_url, clock)
     deps = replace(dependencies(stores, clock, publishing), **changed)
-    served = web.AppRunner(create_api(deps), access_log=None, **(runner or {}))
+    # Who is refused in the middle of a large body is not waited for.
+    options = {"access_log": None, "lingering_time": 0.5, **(runner or {})}
+    served = web.AppRunner(create_api(deps), **options)
     await served.setup()
     try:
         site = web.TCPSite(served, "127.0.0.1", 0)

@@ -41,7 +41,7 @@ async def test_no_generated_request_finds_a_defect(sqlite_factory):
     with api_daemon(await sqlite_factory.fresh()) as base:
         phases = "examples,coverage,fuzzing,stateful"
         cases = run(base, person("both", "generated"), CONFIG, examples=EXAMPLES, phases=phases)
-    assert cases >= 50 * EXAMPLES
+    assert cases >= 1000 + 25 * EXAMPLES
 
 
 @pytest.mark.parametrize("status", ["scheduled", "live"])

@@ -16,7 +16,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.pacing import LoopPacer
 from tests.unit.controller.hub.doubles import Installation, Tokens
 
-ANSWER_S = 10.0
+ANSWER_S = 45.0
 
 
 class RunningHub:

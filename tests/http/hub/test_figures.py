@@ -70,7 +70,7 @@ async def test_the_streams_counters_are_those_of_its_room(stores):
     async def counters():
         return (await stores.streams.get(stream.id)).counters
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while (await counters()).viewers_now != 1 or (await counters()).chat_messages != 1:
             await asyncio.sleep(0.02)
     found = await counters()

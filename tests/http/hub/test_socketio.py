@@ -50,14 +50,14 @@ class Client:
         await self.heard.put((event, data))
 
     async def wait(self, name: str) -> dict:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while True:
                 event, data = await self.heard.get()
                 if event == name:
                     return data
 
     async def call(self, event: str, **data) -> dict:
-        return await self.raw.call(event, data, timeout=10)
+        return await self.raw.call(event, data, timeout=45)
 
 
 @asynccontextmanager
@@ -67,7 +67,7 @@ async def connected(hub, transports=("polling", "websocket"), **auth):
         raw = socketio.AsyncClient(reconnection=False, http_session=session)
         client = Client(raw)
         url = str(hub.client.make_url("/"))
-        await raw.connect(url, auth=auth or None, transports=list(transports), wait_timeout=10)
+        await raw.connect(url, auth=auth or None, transports=list(transports), wait_timeout=45)
         try:
             yield client
         finally:
@@ -111,7 +111,7 @@ async def test_a_conversation_between_transports(hub, transports):
 )
 async def test_what_is_refused_and_in_which_words(hub, event, data, message):
     async with connected(hub, token=hub.tokens.add(a_user())) as client:
-        answer = await client.raw.call(event, data, timeout=10)
+        answer = await client.raw.call(event, data, timeout=45)
         assert (answer["ok"], answer["message"]) == (False, message)
         assert (await client.wait("error"))["message"] == message
 
@@ -127,9 +127,9 @@ async def test_guests_watch_and_may_say_who_they_are_later(hub):
 
 async def test_a_bad_token_is_refused(hub):
     async with hub.client.ws_connect("/socket.io/?EIO=4&transport=websocket") as raw:
-        await raw.receive_str(timeout=10)
+        await raw.receive_str(timeout=45)
         await raw.send_str('40{"token":"no"}')
-        assert await raw.receive_str(timeout=10) == '44{"message":"Not authenticated"}'
+        assert await raw.receive_str(timeout=45) == '44{"message":"Not authenticated"}'
     assert not hub.place.hub.connections
 
 
@@ -143,9 +143,9 @@ async def test_packets_that_are_none_harm_nobody(hub, caplog):
             for frame in raw_frames:
                 url = "/socket.io/?EIO=4&transport=websocket"
                 async with hub.client.ws_connect(url) as raw:
-                    await raw.receive_str(timeout=10)
+                    await raw.receive_str(timeout=45)
                     await raw.send_str("40")
-                    await raw.receive_str(timeout=10)
+                    await raw.receive_str(timeout=45)
                     await raw.send_str(frame)
                     await raw.send_bytes(b"\x00\x01")
                     await raw.close()
@@ -158,11 +158,11 @@ async def test_a_client_that_stops_reading_is_cut_off():
     async with run_socketio(HubLimits(backlog_bytes=65_536)) as hub:
         stream = hub.place.streams.add()
         raw = await hub.client.ws_connect("/socket.io/?EIO=4&transport=websocket")
-        await raw.receive_str(timeout=10)
+        await raw.receive_str(timeout=45)
         await raw.send_str("40")
-        await raw.receive_str(timeout=10)
+        await raw.receive_str(timeout=45)
         await raw.send_str(f'42["stream_join",{{"stream_id":"{stream.id}"}}]')
-        await raw.receive_str(timeout=10)
+        await raw.receive_str(timeout=45)
         raw._response.connection.transport.pause_reading()
         [stuck] = hub.place.hub.connections
         for _ in range(2_000):
@@ -172,7 +172,7 @@ async def test_a_client_that_stops_reading_is_cut_off():
             await hub.place.realtime.publish(stream.id, "test:event", data)
             await asyncio.sleep(0.001)
         assert not stuck.is_open
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while hub.place.hub.connections:
                 await asyncio.sleep(0.01)
         raw._response.connection.transport.abort()
@@ -182,7 +182,7 @@ async def test_clients_are_let_go_when_the_server_stops(hub):
     async with connected(hub) as client:
         await client.call("stream_join", stream_id=str(hub.place.streams.add().id))
         await hub.place.service.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while client.raw.connected:
                 await asyncio.sleep(0.01)
     assert not hub.place.hub.connections

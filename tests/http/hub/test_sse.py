@@ -40,7 +40,7 @@ class Reader:
     async def next(self) -> dict:
         """The next event, comments left out."""
         event: dict = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             async for raw in self.response.content:
                 line = raw.decode().rstrip("\n")
                 if not line and "data" in event:
@@ -126,7 +126,7 @@ async def test_an_old_proxy_gets_a_body_without_chunks(hub):
     stream = hub.place.streams.add()
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.client.port)
     writer.write(f"GET /api/v1/streams/{stream.id}/room HTTP/1.0\r\n\r\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readuntil(b"retry: 2000\n\n")
     assert b"chunked" not in head
