@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
 
+from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
 from controller.composition.http import build_http
 from controller.composition.media import build_lifecycle, build_media_plane
@@ -95,7 +97,8 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     limits, visits = HubLimits(), Visits()
     room = build_room(settings, stores, media, limits, clock)
     lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
-    publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits)
+    guesses = FailureLimiter(FailureAllowance(), time.monotonic)
+    publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
     app = build_http(settings, stores, access, media, lifecycle, room.announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from controller.auth.failure_limit import FailureLimiter
 from controller.domain.ports import KeyLookup, PublicationStore
 from controller.domain.publications import KeyMatch, KeyState, Publisher
 from controller.domain.states import StreamStatus
@@ -14,11 +15,13 @@ from controller.errors import (
     KeyRevoked,
     StoreUnavailable,
     StreamNotLive,
+    TooManyFailures,
 )
 from controller.publishing.lifecycle import StreamLifecycle
 from controller.publishing.visits import Visit, Visits
 
 _NAME_BYTES = 12
+_TOO_MANY = TooManyFailures.http_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,13 @@ class PublishService:
         publications: PublicationStore,
         lifecycle: StreamLifecycle,
         visits: Visits,
+        failures: FailureLimiter,
     ) -> None:
         self._keys = keys
         self._publications = publications
         self._lifecycle = lifecycle
         self._visits = visits
+        self._failures = failures
         self._log = structlog.get_logger()
 
     async def publish(self, request: PublishRequest) -> str:
@@ -76,7 +81,9 @@ class PublishService:
         try:
             visit = await self._admit(request)
         except PublishRefused as refusal:
-            log.warning("publish_refused", code=refusal.code, reason=refusal.reason)
+            # A guesser fills its own allowance, not the log.
+            tell = log.debug if refusal.status == _TOO_MANY else log.warning
+            tell("publish_refused", code=refusal.code, reason=refusal.reason)
             raise
         except StoreUnavailable as error:
             # Fail closed: whoever is on air stays, nobody new is let in unchecked.
@@ -100,7 +107,9 @@ class PublishService:
             self._lifecycle.encoder_may_be_gone(visit)
 
     async def _admit(self, request: PublishRequest) -> Visit:
-        match = self._checked(await self._keys.find_key(request.key) if request.key else None)
+        match = self._checked(
+            await self._keys.find_key(request.key) if request.key else None, request.address
+        )
         await self._lifecycle.release_dead_visit(match.stream_id)
         name = f"p_{secrets.token_hex(_NAME_BYTES)}"
         publisher = Publisher(request.client_id, request.address)
@@ -117,9 +126,14 @@ class PublishService:
             raise PublishRefused(error.code, error.detail, error.http_status) from error
         return visit
 
-    @staticmethod
-    def _checked(match: KeyMatch | None) -> KeyMatch:
+    def _checked(self, match: KeyMatch | None, address: str) -> KeyMatch:
+        """The key's stream, if it may publish. A good key always passes: a guesser behind the
+        same address must not lock its neighbors out."""
         if match is None:
+            try:
+                self._failures.failed(address)
+            except TooManyFailures as error:
+                raise PublishRefused(error.code, error.detail, error.http_status) from error
             raise PublishRefused("unknown_key", "no stream has this key")
         if match.key_state is KeyState.REVOKED:
             raise PublishRefused("revoked_key", "the key was replaced by a new one")

@@ -6,12 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.api import ApiBench
 from tests.bench.hub import HubBench
 from tests.bench.packaging import PackagingBench
 from tests.bench.registry import Bench, BenchFailed, Options
 from tests.bench.report import table, write_json
 
-BENCHES: tuple[Bench, ...] = (PackagingBench(), HubBench())
+BENCHES: tuple[Bench, ...] = (PackagingBench(), ApiBench(), HubBench())
 RESULTS = Path(__file__).parents[2] / "bench-results"
 _SHARED_MEMORY = Path("/dev/shm")
 

@@ -13,7 +13,14 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from ingest import LocalObjectStore, PackagingSettings, SessionSpec, SessionSupervisor
+from ingest import (
+    LocalObjectStore,
+    PackagingSettings,
+    SessionSpec,
+    SessionSupervisor,
+    Uploader,
+    UploadLedger,
+)
 
 _DVR_WINDOW_S = 30.0
 _START_WAIT_S = 60.0
@@ -30,9 +37,12 @@ class _StillThere:
 
 async def main(arguments: list[str]) -> None:
     """Serve the sessions until SIGTERM."""
+    live_root = Path(arguments[0])
+    ledger = UploadLedger(live_root.with_name("uploads.db"))
+    uploader = Uploader(ledger, LocalObjectStore(Path(arguments[1])))
     supervisor = SessionSupervisor(
-        Path(arguments[0]),
-        LocalObjectStore(Path(arguments[1])),
+        live_root,
+        uploader,
         _StillThere(),
         PackagingSettings(),
         _DVR_WINDOW_S,
@@ -57,6 +67,7 @@ async def main(arguments: list[str]) -> None:
     ]
     print(json.dumps(parts), flush=True)
     await supervisor.close()
+    await uploader.close()
 
 
 if __name__ == "__main__":

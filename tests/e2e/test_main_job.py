@@ -1,5 +1,7 @@
 """The main job: push RTMP, watch HLS and DASH, end, watch the VOD; and who is turned away."""
 
+import http.client
+import socket
 import time
 import urllib.request
 import xml.etree.ElementTree as ET
@@ -17,6 +19,7 @@ from tests.support.pushers import (
     duration_s,
     push_refused,
 )
+from tests.support.servers import golive_server
 
 pytestmark = pytest.mark.e2e
 
@@ -186,3 +189,29 @@ def test_live_playlists_tell_the_end(server, clip):
             return answer.read().decode()
 
     wait_until(lambda: "#EXT-X-ENDLIST" in playlist(), 10, "ENDLIST")
+
+
+def test_a_guesser_is_slowed_down_and_a_good_key_still_passes(tmp_path, clip):
+    with golive_server(tmp_path / "data") as server:
+        for _ in range(25):
+            hook(server, "sk_" + "y" * 43)
+        codes = {event["code"] for event in server.events(REFUSED)}
+        assert codes == {"unknown_key"}
+        assert len(server.events(REFUSED)) < 25, "the rest fills no log"
+        stream = server.live_stream("neighbor")
+        with Pusher(clip, server.push_url(stream.key)):
+            server.wait_ingest(stream, "connected")
+
+
+def hook(server, key: str) -> int:
+    """nginx-rtmp's on_publish, as it sends it."""
+    connection = http.client.HTTPConnection("hooks", timeout=10)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(server.data_dir / "run" / "hooks.sock"))
+    body = f"app=live&flashver=test&addr=10.0.0.9&clientid=1&call=publish&name={key}&type=live"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/hooks/publish", body, headers)
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
