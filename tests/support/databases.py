@@ -54,6 +54,11 @@ def unprivileged() -> dict[str, object]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
+def die_with_parent() -> list[str]:
+    """A prefix that stops the server when the test run is killed, where the system has one."""
+    return ["setpriv", "--pdeathsig", "QUIT"] if shutil.which("setpriv") else []
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -86,7 +91,11 @@ class PostgresServer:
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [bin_folder / "postgres", "-D", data, "-k", folder, "-p", str(port), *options],
+                [
+                    *die_with_parent(),
+                    *(bin_folder / "postgres", "-D", data, "-k", folder, "-p", str(port)),
+                    *options,
+                ],
                 stdout=log,
                 stderr=log,
                 cwd="/",
