@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ingest.media import MediaKind
 
-
 _PART_HOLD_BACK_PARTS = 3
 
 
