@@ -11,6 +11,7 @@ from controller.api.public_urls import PublicUrls
 from controller.composition.access import Access
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
+from controller.hooks.documentation import VALIDATE_KEY
 from controller.publishing.playback import StreamPlayback
 from controller.settings import Settings
 from controller.stores.opening import Stores
@@ -51,6 +52,7 @@ def build_http(
             client_address=ClientAddress(settings.trusted_proxies),
             version=version("golive"),
             cors_origins=settings.cors_origins,
+            documented_routes=[VALIDATE_KEY],
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
@@ -65,5 +67,5 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
     )
     app.add_subapp("/live", create_delivery(delivery))
-    app.add_routes(create_web(settings.vod_base_url))
+    app.add_routes(create_web(settings.vod_base_url or settings.bucket_url))
     return app

@@ -238,11 +238,15 @@ class StreamLifecycle:
         if visit is None:
             return
         if state is SessionState.LIVE:
-            self._tasks.start(self._connected(visit.stream_id), f"connected-{visit.name}")
+            self._tasks.start(self._connected(visit), f"connected-{visit.name}")
         elif state in {SessionState.ENDED, SessionState.FAILED}:
             self._tasks.start(self._session_over(visit, state, error), f"over-{visit.name}")
 
     async def _session_over(self, visit: Visit, state: SessionState, error: str) -> None:
+        async with visit.turn:  # a short visit's end does not overtake its beginning
+            await self._end_visit(visit, state, error)
+
+    async def _end_visit(self, visit: Visit, state: SessionState, error: str) -> None:
         if state is SessionState.FAILED:
             self._log.error("session_failed", stream_id=str(visit.stream_id), error=error)
             await self._drop(visit)
@@ -255,11 +259,12 @@ class StreamLifecycle:
         else:
             await self._recordings.finish(stream)
 
-    async def _connected(self, stream_id: UUID) -> None:
-        before = await self._streams.get(stream_id)
-        stream = await self._to_ingest_state(stream_id, IngestState.CONNECTED)
-        if stream is not None and before.ingest_state is IngestState.INTERRUPTED:
-            await self._announcer.resumed(stream)
+    async def _connected(self, visit: Visit) -> None:
+        async with visit.turn:
+            before = await self._streams.get(visit.stream_id)
+            stream = await self._to_ingest_state(visit.stream_id, IngestState.CONNECTED)
+            if stream is not None and before.ingest_state is IngestState.INTERRUPTED:
+                await self._announcer.resumed(stream)
 
     async def _interrupted(self, stream_id: UUID) -> None:
         """The stream has no encoder: unless it comes back in time, the stream ends."""

@@ -10,11 +10,12 @@ from controller.domain.publications import Publication
 @dataclass(slots=True)
 class Visit:
     """A publication and what the hooks wait for; `joined` is set once our puller has asked to
-    play it."""
+    play it. `turn` is held by whoever carries out what its session told, in that order."""
 
     publication: Publication
     record: bool
     joined: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def stream_id(self) -> UUID:

@@ -100,6 +100,11 @@ class _Track:
         """Samples in the open part."""
         return len(self._samples)
 
+    @property
+    def holds_media(self) -> bool:
+        """Whether the open segment has anything in it."""
+        return bool(self._samples or self._index)
+
     def opens_segment(self, held: int) -> bool:
         """Whether the open segment holds no more than `held` samples."""
         return self.started and self._index == 0 and len(self._samples) == held
@@ -282,18 +287,26 @@ class Segmenter:
             track.start(sample)
         elif abs(sample.dts - track.end) * _DRIFT_PARTS > track.timescale:
             track.end_part()  # a hole: durations are constant within a chunk
-        if self._video is None:
-            if sample.dts - track.segment_start >= self._segment_target_s * track.timescale:
-                track.end_segment(sample.dts)
-        else:
-            while self._cuts and sample.dts >= self._cuts[0] * track.timescale:
-                self._cuts.popleft()
-                track.end_segment(sample.dts)
-            if sample.dts + duration - track.segment_start > self._follow_limit_s * track.timescale:
-                track.end_segment(sample.dts)  # the video has stopped: go on without it
+        self._cut_audio(track, sample, duration)
         if track.part_span + duration > self._part_limit_s * track.timescale:
             track.end_part()
         track.take(sample, duration)
+
+    def _cut_audio(self, track: _Track, sample: Sample, duration: int) -> None:
+        """End the segments that `sample` does not belong to."""
+        if self._video is None:
+            if sample.dts - track.segment_start >= self._segment_target_s * track.timescale:
+                track.end_segment(sample.dts)
+            return
+        hole = (sample.dts - track.end) * _DRIFT_PARTS > track.timescale
+        while self._cuts and sample.dts >= self._cuts[0] * track.timescale:
+            cut_s = self._cuts.popleft()
+            if hole:  # it belongs to no segment, or one would be as long as it is
+                self._end_audio_at(track, cut_s)
+            else:
+                track.end_segment(sample.dts)
+        if sample.dts + duration - track.segment_start > self._follow_limit_s * track.timescale:
+            track.end_segment(sample.dts)  # the video has stopped: go on without it
 
     def finish(self) -> None:
         """Close what is open; the last frame lasts as long as the one before it."""
@@ -305,7 +318,7 @@ class Segmenter:
         if audio is not None and (audio.started or video is not None):
             while self._cuts:
                 self._end_audio_at(audio, self._cuts.popleft())
-            if video is None or audio.msn < video.msn:
+            if video is None or audio.msn < video.msn or audio.holds_media:
                 audio.end_segment(max(audio.end, audio.segment_start))
             while video is not None and video.started and video.msn < audio.msn:
                 video.end_segment(video.end)  # a gap where audio went on alone
@@ -339,5 +352,5 @@ class Segmenter:
 
     @staticmethod
     def _end_audio_at(track: _Track, cut_s: float) -> None:
-        cut = max(track.end, int(cut_s * track.timescale))
+        cut = max(track.end, track.segment_start, int(cut_s * track.timescale))
         track.end_segment(cut)

@@ -70,7 +70,8 @@ class JournalGrew(_Message, tag="journal", frozen=True, kw_only=True):
 
 
 class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
-    """Worker → daemon, at the end: what was counted."""
+    """Worker → daemon, at the end: what was counted, in access units; what did not come that
+    far, in FLV tags."""
 
     video_frames: int
     audio_frames: int
@@ -78,6 +79,9 @@ class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     audio_reanchored: int
     dropped_before_start: int
     notifications_dropped: int
+    tags_unsupported: int = 0
+    tags_malformed: int = 0
+    tags_empty: int = 0
 
 
 ToWorker: TypeAlias = StartSession | StartSpool | Proceed | StopSession

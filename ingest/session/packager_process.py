@@ -51,6 +51,7 @@ class PackagerLease:
 
     async def end(self) -> int:
         """Give the place back; answers 0, or 1 when the packager has died."""
+        self._over = True
         self._packager.release(self)
         return 0 if self._packager.alive else 1
 
@@ -71,7 +72,7 @@ class PackagerLease:
 
     @property
     def over(self) -> bool:
-        """Whether the session or the packager has ended."""
+        """Whether the place was given back or the packager has ended."""
         return self._over
 
 
@@ -156,6 +157,7 @@ class PackagerProcess:
             self._log.warning("packager_lost", pid=self.pid, error=type(error).__name__)
         finally:
             self._kill()
+            self._writer.close()
             await self._process.wait()
             for lease in self._leases.values():
                 lease.receive(None)

@@ -14,7 +14,7 @@ from ingest.packaging.segmenter import Segmenter
 from ingest.session.file_sink import FileSink
 from ingest.session.messages import SessionReport
 from ingest.settings import PackagingSettings
-from ingest.source.timeline import Timeline
+from ingest.source.timeline import Timeline, TimelineCounters
 from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import JournalEnd
 from ingest.window.segment_store import SegmentStore
@@ -69,15 +69,16 @@ class Pipeline:
         self._spool = spool
         self._tracks: tuple[TrackFormat, ...] = ()
         self._leader = MediaKind.VIDEO
-        self._timeline = Timeline(())
+        self._counters = TimelineCounters()
+        self._timeline = Timeline((), self._counters)
         self._segmenter: Segmenter | None = None
         self._audio_mark: _Mark | None = None
         self.checkpoint_offset = 0
         self._frames = dict.fromkeys(MediaKind, 0)
 
     def report(self, notifications_dropped: int) -> SessionReport:
-        """What was counted: access units of the session, repairs of the running Period."""
-        counters = self._timeline.counters
+        """What was counted."""
+        counters = self._counters
         return SessionReport(
             video_frames=self._frames[MediaKind.VIDEO],
             audio_frames=self._frames[MediaKind.AUDIO],
@@ -143,7 +144,7 @@ class Pipeline:
         self._tracks = tracks
         video = any(track.kind is MediaKind.VIDEO for track in tracks)
         self._leader = MediaKind.VIDEO if video else MediaKind.AUDIO
-        self._timeline = Timeline(tracks)
+        self._timeline = Timeline(tracks, self._counters)
         self._audio_mark = None
 
     def _make_segmenter(self) -> Segmenter:

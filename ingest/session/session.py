@@ -143,7 +143,9 @@ class Session:
         try:
             while True:
                 outcome = await self._run_worker()
-                if self._stopping or not await self._encoder_is_there(outcome):
+                if self._stopping or not (
+                    self._left_unread(outcome) or await self._encoder_is_there(outcome)
+                ):
                     break
                 if not outcome.retryable or self.restarts >= _RESTART_BUDGET:
                     self._fail(outcome.error or "the worker keeps dying")
@@ -275,6 +277,11 @@ class Session:
                 self._log.error("worker_hangs", silent_s=round(silent_s, 1))
                 worker.kill()
                 return
+
+    def _left_unread(self, outcome: _Outcome) -> bool:
+        """Whether a worker died over a spool: its successor reads on, the encoder there or not."""
+        spooled = self.spec.spool is not None and not self._pulls
+        return spooled and not outcome.ended and outcome.retryable
 
     async def _encoder_is_there(self, outcome: _Outcome) -> bool:
         try:

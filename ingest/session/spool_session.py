@@ -6,6 +6,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from ingest.clock import Clock
 from ingest.journal_entries import Checkpoint
 from ingest.media import MediaKind, Packet, TrackFormat
@@ -60,6 +62,7 @@ class SpoolSession:
         self._skip_before = {MediaKind.VIDEO: 0, MediaKind.AUDIO: 0}
         self._formats: dict[MediaKind, TrackFormat] = {}
         self._held: list[tuple[int, Packet]] = []
+        self._held_dropped = 0
         start = self._take_up(checkpoint) if checkpoint is not None and self._mine else 0
         self._tail = SpoolTail(spool, start)
         self._reader = FlvReader(start)
@@ -113,7 +116,14 @@ class SpoolSession:
 
     def report(self) -> SessionReport:
         """What was counted; a packager drops no notifications, it merges them."""
-        return self._pipeline.report(notifications_dropped=0)
+        report, tags = self._pipeline.report(notifications_dropped=0), self._reader.counters
+        return msgspec.structs.replace(
+            report,
+            dropped_before_start=report.dropped_before_start + self._held_dropped,
+            tags_unsupported=tags.unsupported,
+            tags_malformed=tags.malformed,
+            tags_empty=tags.empty,
+        )
 
     def close(self) -> None:
         """Close the files."""
@@ -151,9 +161,12 @@ class SpoolSession:
         self._held.append((offset, packet))
         if len(self._held) > _HELD_PACKETS:
             del self._held[0]
+            self._held_dropped += 1
         both = len(self._formats) == len(MediaKind)
         waited_ms = packet.dts_ms - self._held[0][1].dts_ms
         limit_ms = _AUDIO_CONFIG_WAIT_MS if self.video_seen else _VIDEO_WAIT_MS
+        if self._reader.counters.unsupported:
+            limit_ms = _VIDEO_WAIT_MS  # a pull that can read it takes over, from the first packet
         if both or (self._formats and waited_ms > limit_ms):
             self._start()
 
@@ -161,8 +174,7 @@ class SpoolSession:
         self._pipeline.start(self._all_formats())
         held, self._held = self._held, []
         for offset, packet in held:
-            if packet.kind in self._formats:
-                self._pipeline.feed(packet, offset)
+            self._pipeline.feed(packet, offset)
 
     def _all_formats(self) -> tuple[TrackFormat, ...]:
         order = (MediaKind.VIDEO, MediaKind.AUDIO)

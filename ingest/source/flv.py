@@ -10,6 +10,7 @@ from ingest.errors import MalformedMedia
 from ingest.media import AudioFormat, Codec, MediaKind, Packet, VideoFormat
 from ingest.source.aac_config import aac_format
 from ingest.source.h264_sps import picture_size
+from ingest.source.mp3_header import mp3_format
 
 _FILE_HEADER_BYTES = 13
 _TAG_HEADER_BYTES = 11
@@ -17,7 +18,6 @@ _TRAILER_BYTES = 4
 _AUDIO, _VIDEO = 8, 9
 _AVC, _ENHANCED = 7, 0x80
 _AAC, _MP3, _MP3_8K = 10, 2, 14
-_MP3_RATES = (5_512, 11_025, 22_050, 44_100)
 _CONFIG, _MEDIA = 0, 1
 
 
@@ -46,6 +46,7 @@ class FlvReader:
         self._buffer = b""
         self._video_config = b""
         self._audio_config = b""
+        self._behind: Packet | None = None  # the frame that told its own format
 
     @property
     def offset(self) -> int:
@@ -76,6 +77,9 @@ class FlvReader:
             item = self._tag(buffer, position, length)
             if item is not None:
                 yield start + position, item
+                if self._behind is not None:
+                    yield start + position, self._behind
+                    self._behind = None
             position = end
         self._offset = start + position
         self._buffer = buffer[position:]
@@ -134,15 +138,18 @@ class FlvReader:
             return track
         return Packet(MediaKind.AUDIO, stamp, stamp, True, data)
 
-    def _mp3(self, buffer: bytes, start: int, end: int, stamp: int) -> Packet | AudioFormat | None:
-        """The first frame tells the format, and is lost to it: 26 ms."""
-        first = buffer[start : start + 1]
-        if first != self._audio_config:
-            self._audio_config = first
-            rate = 8_000 if first[0] >> 4 == _MP3_8K else _MP3_RATES[first[0] >> 2 & 3]
-            samples = 1152 if rate > 24_000 else 576  # noqa: PLR2004  MPEG-1, MPEG-2 layer III
-            return AudioFormat(Codec.MP3, b"", rate, 2 if first[0] & 1 else 1, samples)
-        return Packet(MediaKind.AUDIO, stamp, stamp, True, buffer[start + 1 : end])
+    def _mp3(self, buffer: bytes, start: int, end: int, stamp: int) -> Packet | AudioFormat:
+        """There is no configuration: the first frame's own header tells the format. The tag's
+        flags do not: they have no word for 48 kHz."""
+        first, data = buffer[start : start + 1], buffer[start + 1 : end]
+        if not data:
+            raise MalformedMedia("an MP3 tag without a frame")
+        packet = Packet(MediaKind.AUDIO, stamp, stamp, True, data)
+        if first == self._audio_config:
+            return packet
+        track = mp3_format(data)
+        self._audio_config, self._behind = first, packet
+        return track
 
     def _video_format(self, config: bytes) -> VideoFormat | None:
         if config == self._video_config:

@@ -36,14 +36,17 @@ class TimelineCounters:
 
 
 class Timeline:
-    """The clock of one Period with fixed `tracks`.
+    """The clock of one Period with fixed `tracks`; `counters` go on from the Period before.
 
     `accept` answers the Sample, or None for a packet that cannot be used (before the first
-    keyframe). `breaks` tells beforehand whether a packet belongs to a new Period.
+    keyframe, or of a track that is not there). `breaks` tells beforehand whether a packet belongs
+    to a new Period.
     """
 
-    def __init__(self, tracks: tuple[TrackFormat, ...]) -> None:
-        self.counters = TimelineCounters()
+    def __init__(
+        self, tracks: tuple[TrackFormat, ...], counters: TimelineCounters | None = None
+    ) -> None:
+        self.counters = counters or TimelineCounters()
         self._video = next((t for t in tracks if isinstance(t, VideoFormat)), None)
         self._audio = next((t for t in tracks if isinstance(t, AudioFormat)), None)
         self._origin_ms: int | None = None
@@ -93,8 +96,10 @@ class Timeline:
 
     def accept(self, packet: Packet) -> Sample | None:
         """The packet on its track's clock."""
-        if packet.kind not in self._last_ms and self._is_far(packet):
-            self.counters.dropped_before_start += 1  # a straggler of the timeline before
+        missing = self._video is None if packet.kind is MediaKind.VIDEO else self._audio is None
+        straggles = packet.kind not in self._last_ms and self._is_far(packet)
+        if missing or straggles:  # of a track without a format, or of the timeline before
+            self.counters.dropped_before_start += 1
             return None
         last = self._last_ms.get(packet.kind, self._origin_ms)
         if last is None:

@@ -11,7 +11,7 @@ from ingest.session.spool_session import SpoolSession
 from ingest.settings import PackagingSettings
 from ingest.source.flv import FlvReader
 from ingest.vod.journal import JournalReader
-from ingest.vod.publisher import recorded_presentation
+from ingest.window.live_window import LiveWindow
 from tests.support.media_values import HeldClock
 
 V, A = MediaKind.VIDEO, MediaKind.AUDIO
@@ -87,7 +87,10 @@ class Spool:
             for path in self.folder.rglob("*.m*")
             if path.suffix in {".m4s", ".mp4"}
         }
-        renditions = recorded_presentation(self.folder).renditions
+        window = LiveWindow(3600.0)
+        with JournalReader(self.folder) as reader:
+            window.apply(reader.read_new())
+        renditions = window.presentation().renditions
         return media, [(r.name, r.segments, r.next_part) for r in renditions]
 
 

@@ -8,7 +8,6 @@ import random
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 from tests.support.flv import AUDIO, SCRIPT, VIDEO, FlvTag, read_tags
@@ -45,7 +44,19 @@ class Encoders:
     ) -> Tags:
         """H.264 and an audio codec through ffmpeg; an empty `audio`, or `video` "none", leaves a
         track out."""
-        key = (seconds, size, rate, gop, b_frames, video, audio, sound_rate, channels, x264, filters)
+        key = (
+            seconds,
+            size,
+            rate,
+            gop,
+            b_frames,
+            video,
+            audio,
+            sound_rate,
+            channels,
+            x264,
+            filters,
+        )
         if key not in self._made:
             path = self._folder / f"input-{len(self._made)}.flv"
             argv = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
@@ -76,9 +87,8 @@ class Input:
 
     periods: how many the recording has. spread_ms: by how much sound and picture may be moved
     against each other. real_time: pushed at its own speed, for the pull that must keep up.
-    complaint: the one thing that a decoder may say of what the encoder sent.
-    dropped: access units that are left out on purpose, None where any number is right as long as
-    each is counted.
+    new_init: ffmpeg's HLS demuxer keeps the first Media Initialization Section, so what follows
+    another one is decoded on its own. fails: why it does not work.
     """
 
     name: str
@@ -86,8 +96,8 @@ class Input:
     periods: int = 1
     spread_ms: float = 20.0
     real_time: bool = False
-    complaint: str = ""
-    dropped: int | None = None
+    new_init: bool = False
+    fails: str = ""
 
 
 # --- rewriting ----------------------------------------------------------------------------------
@@ -184,12 +194,6 @@ def _he_aac_compatible(e: Encoders) -> Tags:
     core = e.flv(sound_rate=24_000)
     bits = f"{2:05b}{6:04b}{2:04b}{0:03b}{0x2B7:011b}{5:05b}1{3:04b}".ljust(40, "0")
     return _with_audio_config(core, int(bits, 2).to_bytes(5, "big"))
-
-
-def _escaped_rate(e: Encoders) -> Tags:
-    """The sample rate written out in 24 bits."""
-    bits = f"{2:05b}{15:04b}{48_000:024b}{2:04b}{0:03b}"
-    return _with_audio_config(e.flv(), int(bits, 2).to_bytes(5, "big"))
 
 
 def _audio_starts_late(e: Encoders) -> Tags:
@@ -323,7 +327,7 @@ def _interleaved_badly(by_ms: int) -> Callable[[Encoders], Tags]:
         tags = e.flv()
         return sorted(
             tags,
-            key=lambda t: t.time_ms + by_ms * (t.kind == AUDIO and not t.is_header),
+            key=lambda t: (not t.is_header, t.time_ms + by_ms * (t.kind == AUDIO)),
         )
 
     return make
@@ -340,9 +344,7 @@ def _burst(e: Encoders) -> Tags:
             continue
         if held and tag.time_ms >= 3_100:
             first = 3_100 - len(held)
-            out += [
-                FlvTag(VIDEO, first + i, late.data, first + i) for i, late in enumerate(held)
-            ]
+            out += [FlvTag(VIDEO, first + i, late.data, first + i) for i, late in enumerate(held)]
             held = []
         out.append(tag)
     return out
@@ -382,9 +384,9 @@ def _audio_clock_runs_fast(ppm: int) -> Callable[[Encoders], Tags]:
     def make(e: Encoders) -> Tags:
         return _each(
             e.flv(seconds=20, rate="12", size="64x48"),
-            lambda t: replace(t, time_ms=round(t.time_ms * (1 + ppm / 1e6)))
-            if t.kind == AUDIO
-            else t,
+            lambda t: (
+                replace(t, time_ms=round(t.time_ms * (1 + ppm / 1e6))) if t.kind == AUDIO else t
+            ),
         )
 
     return make
@@ -423,6 +425,11 @@ def _jump_input(by_ms: int, at_ms: int = 2_500, start_ms: int = 0) -> Callable[[
     return lambda e: _moved(_jumped(e.flv(seconds=8), at_ms, by_ms), start_ms)
 
 
+def _forward_and_back(e: Encoders) -> Tags:
+    hour = 3_600_000
+    return _jumped(_jumped(e.flv(seconds=8), 1_900, hour), 5_900 % hour + hour, -hour)
+
+
 def _jitter_input(most_ms: int, *kinds: int) -> Callable[[Encoders], Tags]:
     return lambda e: _jittered(e.flv(b_frames=0), most_ms, *kinds)
 
@@ -454,14 +461,16 @@ MATRIX: tuple[Input, ...] = (
     Input("GOP of 10 s", _all_of(gop=300, seconds=21)),
     Input("keyframes only", _all_of(gop=1, b_frames=0)),
     Input("one keyframe, then none", _all_of(gop=9999, seconds=8)),
-    Input("keyframes at odd times", _all_of(video="-force_key_frames 0.4,1.1,1.2,3.7,4.9", gop=250)),
+    Input(
+        "keyframes at odd times", _all_of(video="-force_key_frames 0.4,1.1,1.2,3.7,4.9", gop=250)
+    ),
     Input("intra refresh", _all_of(b_frames=0, x264="intra-refresh=1")),
     Input("open GOP", _all_of(x264="open-gop=1:b-adapt=0", b_frames=3)),
     Input("portrait", _all_of(size="90x160")),
     Input("cropped to an odd size", _all_of(size="426x238")),
     Input("4K", _all_of(size="3840x2160", rate="12", gop=12, seconds=2, video="-crf 40")),
-    Input("rotation", _rotation, periods=2),
-    Input("new parameter sets, same size", _new_parameter_sets, periods=2),
+    Input("rotation", _rotation, periods=2, new_init=True),
+    Input("new parameter sets, same size", _new_parameter_sets, periods=2, new_init=True),
     # enhanced RTMP
     Input("HEVC", _from_pyav(video_codec="libx265"), real_time=True),
     Input("HEVC with B-frames", _from_pyav(video_codec="libx265", b_frames=2), real_time=True),
@@ -471,7 +480,9 @@ MATRIX: tuple[Input, ...] = (
         _from_pyav(video_codec="libx265", audio_codec="libopus"),
         real_time=True,
     ),
-    Input("AV1 and Opus", _from_pyav(video_codec="libsvtav1", audio_codec="libopus"), real_time=True),
+    Input(
+        "AV1 and Opus", _from_pyav(video_codec="libsvtav1", audio_codec="libopus"), real_time=True
+    ),
     Input("H.264 and Opus", _from_pyav(audio_codec="libopus", b_frames=2), real_time=True),
     # sound
     Input("AAC mono 48 kHz", _all_of(channels=1)),
@@ -485,7 +496,6 @@ MATRIX: tuple[Input, ...] = (
     Input("AAC 5.1", _all_of(channels=6)),
     Input("HE-AAC, explicit", _he_aac),
     Input("HE-AAC, backward compatible", _he_aac_compatible),
-    Input("AAC with its rate written out", _escaped_rate),
     Input("MP3 44.1 kHz", _all_of(audio="-c:a libmp3lame", sound_rate=44_100)),
     Input("MP3 48 kHz", _all_of(audio="-c:a libmp3lame", sound_rate=48_000)),
     Input("MP3 mono 22.05 kHz", _all_of(audio="-c:a libmp3lame", sound_rate=22_050, channels=1)),
@@ -511,11 +521,21 @@ MATRIX: tuple[Input, ...] = (
     Input("stamps across 2^31", _moved_input((1 << 31) - 3_000)),
     Input("stamps across 2^32", _moved_input((1 << 32) - 3_000)),
     Input("a jump of an hour forward", _jump_input(3_600_000), periods=2),
-    Input("a jump of a minute back", _jump_input(-60_000, start_ms=90_000), periods=2),
-    Input("a jump of 5 s forward", _jump_input(5_000)),
+    Input("an hour forward and back again", _forward_and_back, periods=3),
+    Input(
+        "a jump to before the first stamp",
+        _jump_input(-60_000, start_ms=90_000),
+        periods=2,
+        fails="nginx-rtmp's recorder writes 0 for stamps before its first",
+    ),
+    Input(
+        "a jump of 5 s forward",
+        _jump_input(5_000),
+        fails="a frame that lasts longer than a segment makes a segment that is too long",
+    ),
     Input("small steps back", _backward_dts, spread_ms=80.0),
     Input("equal stamps", _duplicate_stamps),
-    Input("frames sent twice", _frames_sent_twice, complaint="(any)"),
+    Input("frames sent twice", _frames_sent_twice),
     Input("stamps shaken by 8 ms", _jitter_input(8, AUDIO, VIDEO)),
     Input("sound shaken by 30 ms", _jitter_input(30, AUDIO)),
     Input("stamps on a grid of 10 ms", _one_millisecond_grid),
@@ -529,9 +549,3 @@ MATRIX: tuple[Input, ...] = (
     Input("audio clock 200 ppm fast", _audio_clock_runs_fast(-200)),
     Input("audio clock 500 ppm slow", _audio_clock_runs_fast(500)),
 )
-
-
-def longest_step_ms(tags: Sequence[FlvTag], kind: int) -> float:
-    """The longest time between two access units of a track."""
-    times = sorted(t.at_ms for t in tags if t.kind == kind and t.unit)
-    return max((b - a for a, b in pairwise(times)), default=0.0)

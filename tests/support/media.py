@@ -23,6 +23,8 @@ from ingest.vod.local_store import LocalObjectStore
 from ingest.vod.publisher import Vod, publish_vod
 from ingest.vod.recorder import Recorder
 from ingest.vod.recovery import read_end, seal
+from ingest.vod.upload_ledger import UploadLedger
+from ingest.vod.uploader import Uploader
 from tests.support.media_values import HeldClock
 
 _MS = Fraction(1, 1000)
@@ -224,9 +226,14 @@ class StreamPackager:
         """Seal, store and publish everything that the journal tells."""
         with JournalWriter(self.folder) as journal:
             seal(self.folder, journal)
-        store = LocalObjectStore(self.store_root)
-        await Recorder(self.stream_id, self.folder, store).catch_up()
-        vod = await publish_vod(self.stream_id, self.folder, store)
+        ledger = UploadLedger(self.store_root.parent / "uploads.db")
+        uploader = Uploader(ledger, LocalObjectStore(self.store_root))
+        recorder = Recorder(self.stream_id, self.folder, uploader)
+        await recorder.catch_up()
+        await recorder.stored(30)
+        vod = await publish_vod(self.stream_id, recorder.presentation(), uploader)
+        recorder.close()
+        await uploader.close()
         assert vod is not None
         assert read_end(self.folder).renditions
         return Recording(self.folder, self.store_root, vod, self.dropped)

@@ -41,6 +41,8 @@ def _read_playlist(path: Path) -> RecordedTrack:
     lines = path.read_text().splitlines()
     target = next(line for line in lines if line.startswith("#EXT-X-TARGETDURATION:"))
     track = RecordedTrack(int(target.partition(":")[2]), [[]])
+    sequence = [line for line in lines if line.startswith("#EXT-X-DISCONTINUITY-SEQUENCE:")]
+    track.periods += [[] for line in sequence for _ in range(int(line.partition(":")[2]))]
     timescale, gap = 0, False
     for line in lines:
         name, _, value = line.partition(":")
@@ -77,3 +79,18 @@ def _units(data: bytes, timescale: int) -> list[RecordedUnit]:
             )
             dts += sample.duration
     return units
+
+
+def stretches(vods: Path, stream_id: str, kind: MediaKind, folder: Path) -> list[Path]:
+    """A rendition as one file for each Media Initialization Section: that and its segments."""
+    playlist = vods / stream_id / f"{kind.value}.m3u8"
+    files: list[bytes] = []
+    for line in playlist.read_text().splitlines():
+        if line.startswith("#EXT-X-MAP:"):
+            files.append((playlist.parent / line.split('"')[1]).read_bytes())
+        elif line and not line.startswith("#"):
+            files[-1] += (playlist.parent / line).read_bytes()
+    paths = [folder / f"{kind.value}-{i}.mp4" for i in range(len(files))]
+    for path, data in zip(paths, files, strict=True):
+        path.write_bytes(data)
+    return paths

@@ -12,6 +12,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import uuid
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,11 @@ class S3Server:
         self.port, self._mon_port = free_ports(2)
         self._children: list[subprocess.Popen[bytes]] = []
         self._gateway: subprocess.Popen[bytes] | None = None
+        self._osd: subprocess.Popen[bytes] | None = None
+
+    @cached_property
+    def _client(self) -> Any:
+        return s3_client(self.settings(""))
 
     @property
     def endpoint(self) -> str:
@@ -108,7 +114,7 @@ class S3Server:
     def bucket(self, *, public: bool = False) -> str:
         """The name of a new bucket; `public` lets anybody read its objects."""
         name = f"b{uuid.uuid4().hex[:12]}"
-        client = s3_client(self.settings(name))
+        client = self._client
         client.create_bucket(Bucket=name)
         if public:
             may_read = {
@@ -119,19 +125,17 @@ class S3Server:
             }
             policy = {"Version": "2012-10-17", "Statement": [may_read]}
             client.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
-        client.close()
         return name
 
     def contents(self, bucket: str) -> dict[str, bytes]:
         """Every object, by its key."""
-        client = s3_client(self.settings(bucket))
+        client = self._client
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         found = {}
         for key in keys:
             with client.get_object(Bucket=bucket, Key=key)["Body"] as body:
                 found[key] = body.read()
-        client.close()
         return found
 
     def start(self) -> None:
@@ -141,8 +145,28 @@ class S3Server:
         text = _CONF.format(fsid=fsid, mon_port=self._mon_port, folder=folder, port=self.port)
         (folder / "ceph.conf").write_text(text)
         keyring = str(folder / "keyring")
-        everything = ["--cap", "mon", "allow *", "--cap", "osd", "allow *", "--cap", "mgr", "allow *"]
-        self._run("ceph-authtool", "--create-keyring", keyring, "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
+        everything = [
+            "--cap",
+            "mon",
+            "allow *",
+            "--cap",
+            "osd",
+            "allow *",
+            "--cap",
+            "mgr",
+            "allow *",
+        ]
+        self._run(
+            "ceph-authtool",
+            "--create-keyring",
+            keyring,
+            "--gen-key",
+            "-n",
+            "mon.",
+            "--cap",
+            "mon",
+            "allow *",
+        )
         self._run("ceph-authtool", keyring, "--gen-key", "-n", "client.admin", *everything)
         monmap = str(folder / "monmap")
         at = f"[v1:127.0.0.1:{self._mon_port}]"
@@ -152,7 +176,7 @@ class S3Server:
         osd = str(uuid.uuid4())
         wait_until(lambda: self._succeeds("ceph", "osd", "new", osd), START_S, "the monitor")
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-        self._spawn("ceph-osd", "-f", "-i", "0")
+        self._osd = self._spawn("ceph-osd", "-f", "-i", "0")
         self.start_gateway()
         self._run(
             "radosgw-admin", "user", "create", "--uid=test", "--display-name=test",
@@ -171,12 +195,17 @@ class S3Server:
         self._gateway.wait(10)
 
     def close(self) -> None:
+        if "_client" in self.__dict__:
+            self._client.close()
         for child in reversed(self._children):
             child.kill()
             child.wait(10)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answers(self) -> bool:
+        if self._osd is not None and self._osd.poll() is not None:
+            # It came before the monitor had told all of itself the cluster's id ("wrong fsid").
+            self._osd = self._spawn("ceph-osd", "-f", "-i", "0")
         try:
             with urllib.request.urlopen(self.endpoint, timeout=2):
                 return True

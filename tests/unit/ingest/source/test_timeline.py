@@ -47,6 +47,20 @@ def test_audio_older_than_the_first_keyframe_is_left_out_even_when_it_comes_late
     assert timeline.counters.dropped_before_start == 1
 
 
+@pytest.mark.parametrize(
+    ("tracks", "packets"),
+    [
+        pytest.param((STEREO_48K,), [audio_packet(0), video_packet(5, key=True)], id="video"),
+        pytest.param((VIDEO,), [video_packet(0, key=True), audio_packet(5)], id="audio"),
+        pytest.param((STEREO_48K,), [video_packet(0, key=True)], id="video first"),
+    ],
+)
+def test_packets_of_a_track_that_is_not_there_are_counted(tracks, packets):
+    timeline, samples = run(packets, tracks)
+    assert samples[-1] is None
+    assert timeline.counters.dropped_before_start == 1
+
+
 def test_audio_alone_starts_with_its_first_frame():
     _, (first, second) = run([audio_packet(777), audio_packet(800)], (MONO_44K,))
     assert [first.dts, second.dts] == [0, 1024]
