@@ -73,9 +73,33 @@ class Settings(BaseSettings):
         description="`redis://host:port/db` or `rediss://…`, shared by several daemons: rooms, "
         "viewers, chat limits. Empty: in process.",
     )
+    store_url: str = Field(
+        default="",
+        pattern=r"^(file:///.*|s3://[^/?#@]+(/[^?#]*)?)?$",
+        description="Where recordings are kept: `file:///path` or `s3://bucket/prefix`. "
+        "Empty: the data folder's `objects`.",
+    )
+    s3_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@]+/?)?$",
+        description="The S3 server, such as `https://s3.us-west-004.backblazeb2.com`. "
+        "Empty: Amazon's.",
+    )
+    s3_region: str = Field(default="", description="Its region, such as `us-west-004`.")
+    s3_access_key_id: SecretStr = Field(
+        default=SecretStr(""), description="The key that may write to the bucket: its id."
+    )
+    s3_secret_access_key: SecretStr = Field(
+        default=SecretStr(""), description="The secret that belongs to the access key id."
+    )
+    s3_path_style: bool = Field(
+        default=True,
+        description="Whether the bucket stands in the path of URLs; off: in the host name.",
+    )
     vod_base_url: str = Field(
         default="",
-        description="What players put before `/vods/…`. Empty: the public URL.",
+        description="What players put before `/vods/…`, a CDN's address mostly. "
+        "Empty: the bucket's own URL, or the public URL when recordings are kept in a folder.",
     )
     auth_secret: SecretStr = Field(
         default=SecretStr(""),
@@ -131,7 +155,7 @@ class Settings(BaseSettings):
         default="auto", description="auto: console on a terminal, JSON otherwise."
     )
 
-    @field_validator("public_url", "vod_base_url", "rtmp_url", "rtmp_pull_url")
+    @field_validator("public_url", "vod_base_url", "rtmp_url", "rtmp_pull_url", "s3_endpoint")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -139,7 +163,18 @@ class Settings(BaseSettings):
     @property
     def vod_base(self) -> str:
         """What stands before `/vods/…`, as a URL."""
-        return self.vod_base_url or self.public_url
+        return self.vod_base_url or self.bucket_url or self.public_url
+
+    @property
+    def bucket_url(self) -> str:
+        """Where the bucket's objects are read by whoever may; empty without a bucket."""
+        if not self.store_url.startswith("s3://"):
+            return ""
+        bucket, _, prefix = self.store_url.removeprefix("s3://").partition("/")
+        at = self.s3_endpoint or f"https://s3.{self.s3_region or 'us-east-1'}.amazonaws.com"
+        scheme, _, host = at.partition("://")
+        base = f"{at}/{bucket}" if self.s3_path_style else f"{scheme}://{bucket}.{host}"
+        return f"{base}/{prefix}".rstrip("/")
 
     @classmethod
     def settings_customise_sources(

@@ -1,12 +1,12 @@
 """The media plane: encoder's packets in, CMAF for HLS, LL-HLS and DASH out, and a recording.
 
-This module is its public face; nothing outside imports deeper. `ingest` never imports
-`controller`, reads no environment and knows no database.
+This module is its public face, beside `ingest.s3`; nothing outside imports deeper. `ingest` never
+imports `controller`, reads no environment and knows no database of the controller's.
 """
 
 from ingest.clock import Clock, SystemClock
 from ingest.delivery.app import Delivery, create_delivery
-from ingest.errors import IngestError, ObjectStoreError
+from ingest.errors import IngestError, ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
@@ -14,6 +14,8 @@ from ingest.session.supervisor import SessionSupervisor
 from ingest.settings import PackagingSettings
 from ingest.vod.local_store import LocalObjectStore
 from ingest.vod.publisher import Vod
+from ingest.vod.upload_ledger import UploadLedger
+from ingest.vod.uploader import Uploader
 
 __all__ = [
     "Clock",
@@ -22,6 +24,7 @@ __all__ = [
     "LocalObjectStore",
     "ObjectStore",
     "ObjectStoreError",
+    "ObjectStoreRefused",
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PublicationProbe",
@@ -29,6 +32,8 @@ __all__ = [
     "SessionState",
     "SessionSupervisor",
     "SystemClock",
+    "UploadLedger",
+    "Uploader",
     "Vod",
     "create_delivery",
 ]

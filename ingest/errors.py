@@ -6,7 +6,9 @@ IngestError
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
 ├── MalformedMedia            bytes that break the rules of their format
 ├── JournalCorrupt            a journal line before the last one cannot be read
+├── LedgerUnavailable         the upload ledger cannot be read or written (retryable)
 ├── ObjectStoreError          an object could not be stored or read (retryable)
+│   └── ObjectStoreRefused    nor will it be: a wrong key, a missing bucket, an object too large
 └── IllegalTransition         a session was asked to take a step that its state forbids
 """
 
@@ -55,6 +57,25 @@ class ObjectStoreError(IngestError):
     """An object could not be stored or read."""
 
     code = "object_store_error"
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """How long the store asks to be left alone; 0 when it does not say."""
+
+
+class ObjectStoreRefused(ObjectStoreError):
+    """The store answered, and will answer the same again until somebody changes something."""
+
+    code = "object_store_refused"
+    retryable = False
+
+
+class LedgerUnavailable(IngestError):
+    """The upload ledger cannot be read or written now: a full disk, mostly."""
+
+    code = "ledger_unavailable"
     retryable = True
 
 

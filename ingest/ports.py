@@ -1,26 +1,52 @@
 """What the media plane asks of the outside: small Protocols, implemented by whoever runs it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKind:
+    """How an object is served: its media type, and how long caches may keep it."""
+
+    content_type: str
+    cache_control: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a store holds under a key. `md5` is in hexadecimal; empty where the store keeps none."""
+
+    size: int
+    md5: str
 
 
 class ObjectStore(Protocol):
     """Where recordings and uploads are kept. Keys are `/`-separated, without a leading slash.
 
-    Every call raises ObjectStoreError when it cannot be carried out; storing the same object
-    twice is fine.
+    Every call raises ObjectStoreError when it cannot be carried out, ObjectStoreRefused when
+    trying again would not help. It is tried once: when and how often again is the caller's
+    business. Storing the same object twice is fine.
     """
 
-    async def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store the file at `path`; whole or not at all."""
+    async def put_file(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
+        """Store the file at `path`; whole or not at all. Answers what the store confirmed."""
         ...
 
-    async def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
-        """Store `data`; whole or not at all."""
+    async def put_bytes(self, key: str, data: bytes, kind: ObjectKind) -> StoredObject:
+        """Store `data`; whole or not at all. Answers what the store confirmed."""
         ...
 
-    async def size(self, key: str) -> int | None:
-        """Bytes of an object; None when there is none."""
+    async def stat(self, key: str) -> StoredObject | None:
+        """What is stored under `key`; None when there is nothing."""
+        ...
+
+    async def holds(self, key: str, path: Path) -> bool:
+        """Whether the object is, byte for byte, the file at `path`."""
+        ...
+
+    async def check(self) -> None:
+        """Raise unless the store answers, knows us, and has the place for our objects."""
         ...
 
 

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from controller.composition.objects import build_uploader
 from controller.domain.ports import Clock
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.nginx_rtmp import NginxRtmp
@@ -10,7 +11,7 @@ from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import LocalObjectStore, PackagingSettings, SessionSupervisor
+from ingest import PackagingSettings, SessionSupervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ def build_media_plane(settings: Settings, nginx_control: str, stack: AsyncExitSt
     stack.push_async_callback(nginx.close)
     supervisor = SessionSupervisor(
         data / "live",
-        LocalObjectStore(data / "objects"),
+        build_uploader(settings, stack),
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s,

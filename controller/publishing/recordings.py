@@ -20,7 +20,8 @@ _FINISH_TIMEOUT_S = 10.0
 _LINGER_S = 60.0
 """How long an ended stream's live playlists stay, so that players read their ENDLIST."""
 
-_RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+_RETRY_S = (0.5, 1.0, 2.0, 5.0)
+"""Between tries, each of which waits for the store by itself."""
 
 
 class Recordings:

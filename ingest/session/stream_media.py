@@ -3,14 +3,25 @@
 It outlives sessions: an encoder that reconnects, or a worker that is restarted, goes on in it.
 """
 
+from collections import deque
+from copy import deepcopy
 from pathlib import Path
+from typing import NamedTuple
 
 from ingest.journal_entries import StreamFinished
 from ingest.vod.journal import JournalReader, JournalWriter
+from ingest.vod.object_keys import is_recorded
 from ingest.vod.recorder import Recorder
-from ingest.vod.recovery import seal
+from ingest.vod.recovery import JournalEnd, seal
 from ingest.window.live_window import LiveWindow
 from ingest.window.segment_store import SegmentStore
+
+
+class _Expired(NamedTuple):
+    """Files that no player needed any more when the journal ended at `offset`."""
+
+    offset: int
+    names: tuple[str, ...]
 
 
 class StreamMedia:
@@ -24,9 +35,9 @@ class StreamMedia:
         self.window = LiveWindow(dvr_window_s)
         self.recorder = recorder
         self._reader = JournalReader(folder)
+        self._end = JournalEnd()
         self._store = SegmentStore(folder)
-        self._expired: list[str] = []
-        self._recorded_before = 0  # the recorder has to come here before files go
+        self._expired: deque[_Expired] = deque()
 
     def refresh(self) -> bool:
         """Read what the journal has new, wake players, remove expired files; False when there
@@ -34,30 +45,47 @@ class StreamMedia:
         entries = self._reader.read_new()
         if not entries:
             return False
+        for entry in entries:
+            self._end.take(entry)
         self.window.apply(entries)
         self._remove_expired()
         return True
 
     def _remove_expired(self) -> None:
-        """Remove files that no player needs; those that are yet to be recorded wait."""
-        self._expired += self.window.take_expired()
-        if self.recorder is not None and self.recorder.offset < self._recorded_before:
+        """Remove files that no player needs; segments that are yet to be recorded wait.
+
+        A file that expires now was announced before now, so it is recorded when the recorder has
+        come to where the journal ends now.
+        """
+        expired = self.window.take_expired()
+        if self.recorder is None:
+            for name in expired:
+                self._store.remove(name)
             return
-        for name in self._expired:
-            self._store.remove(name)
-        self._expired = []
-        self._recorded_before = self._reader.offset
+        kept = []
+        for name in expired:
+            if is_recorded(name):
+                kept.append(name)
+            else:
+                self._store.remove(name)
+        if kept:
+            self._expired.append(_Expired(self._reader.offset, tuple(kept)))
+        while self._expired and self._expired[0].offset <= self.recorder.offset:
+            for name in self._expired.popleft().names:
+                self._store.remove(name)
 
     def seal(self) -> None:
         """Finish what a session that died left open. No worker may be writing."""
+        self.refresh()
         with JournalWriter(self.folder) as journal:
-            seal(self.folder, journal)
+            seal(self.folder, journal, deepcopy(self._end))
         self.refresh()
 
     def finish(self, reason: str) -> None:
         """Seal, and end the stream: no session comes after. No worker may be writing."""
+        self.refresh()
         with JournalWriter(self.folder) as journal:
-            if not seal(self.folder, journal).finished:
+            if not seal(self.folder, journal, deepcopy(self._end)).finished:
                 journal.append(StreamFinished(reason=reason))
         self.refresh()
 

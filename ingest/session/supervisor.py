@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from ingest.errors import IngestError, ObjectStoreError
-from ingest.ports import ObjectStore, PublicationProbe
+from ingest.errors import IngestError
+from ingest.ports import PublicationProbe
 from ingest.session.packager_process import PackagerPool
 from ingest.session.session import Session, SessionSpec
 from ingest.session.state import SessionState
@@ -17,10 +17,12 @@ from ingest.session.worker_process import WorkerPool
 from ingest.settings import PackagingSettings
 from ingest.vod.publisher import Vod, publish_vod
 from ingest.vod.recorder import Recorder
+from ingest.vod.uploader import Uploader
 from ingest.window.live_window import LiveWindow
 
 _RECORD_EVERY_S = 0.5
 _STOP_WAIT_S = 5.0
+_STORE_WAIT_S = 15.0
 
 StateListener = Callable[[SessionSpec, SessionState, str], None]
 
@@ -35,13 +37,13 @@ class SessionSupervisor:
     def __init__(
         self,
         live_root: Path,
-        store: ObjectStore,
+        uploader: Uploader,
         probe: PublicationProbe,
         settings: PackagingSettings,
         dvr_window_s: float,
     ) -> None:
         self._live_root = live_root
-        self._store = store
+        self._uploader = uploader
         self._probe = probe
         self._settings = settings
         self._dvr_window_s = dvr_window_s
@@ -63,6 +65,7 @@ class SessionSupervisor:
 
     async def warm(self) -> None:
         """Have workers ready before the first encoder comes."""
+        await self._uploader.forget_missing(self._live_root)
         self._workers.warm()
         await self._packagers.warm()
 
@@ -84,7 +87,7 @@ class SessionSupervisor:
         media = self._media.get(stream_id)
         if media is None:
             folder = self.folder(stream_id)
-            recorder = Recorder(stream_id, folder, self._store) if record else None
+            recorder = Recorder(stream_id, folder, self._uploader) if record else None
             media = StreamMedia(stream_id, folder, self._dvr_window_s, recorder)
             media.refresh()
             self._media[stream_id] = media
@@ -130,8 +133,8 @@ class SessionSupervisor:
     async def finish_stream(self, stream_id: str, *, record: bool, reason: str) -> Vod | None:
         """End the stream's playlists and publish its recording; its session is over.
 
-        None when nothing was recorded. Raises ObjectStoreError when the store is unreachable:
-        calling again goes on where it stopped.
+        None when nothing was recorded. Raises ObjectStoreError when the store does not take
+        everything in time: calling again goes on where it stopped.
         """
         media = self.open_stream(stream_id, record=record)
         if not (media.folder.exists() and media.window.version):
@@ -140,7 +143,8 @@ class SessionSupervisor:
         if media.recorder is None:
             return None
         await media.recorder.catch_up()
-        return await publish_vod(stream_id, media.folder, self._store)
+        await media.recorder.stored(_STORE_WAIT_S)
+        return await publish_vod(stream_id, media.recorder.presentation(), self._uploader)
 
     async def forget_stream(self, stream_id: str, *, remove_files: bool) -> None:
         """Drop the stream's window, and its live files where nobody needs them any more."""
@@ -154,6 +158,7 @@ class SessionSupervisor:
         if remove_files:
             folder = self.folder(stream_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await self._uploader.forget(stream_id)
 
     async def close(self) -> None:
         """Let go of everything as it is: the next daemon goes on from journals and spools."""
@@ -193,14 +198,14 @@ class SessionSupervisor:
             listener(session.spec, state, session.error)
 
     async def _record(self, media: StreamMedia, recorder: Recorder) -> None:
-        """Keep the object store close behind the journal; live delivery never waits for it."""
+        """Keep the upload ledger close behind the journal; live delivery never waits for it."""
         seen = -1
         while True:
             if media.window.version != seen:
                 seen = media.window.version
                 try:
                     await recorder.catch_up()
-                except ObjectStoreError as error:
+                except IngestError as error:
                     seen = -1
                     self._log.warning(
                         "recording_behind", stream_id=media.stream_id, error=str(error)

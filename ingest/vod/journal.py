@@ -14,7 +14,7 @@ from ingest.errors import JournalCorrupt
 from ingest.journal_entries import JournalEntry
 
 JOURNAL_NAME = "journal.jsonl"
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
@@ -82,6 +82,13 @@ class JournalReader:
 
         Raises JournalCorrupt for a complete line that is no entry.
         """
+        entries: list[JournalEntry] = []
+        while some := self.read_some():
+            entries += some
+        return entries
+
+    def read_some(self) -> list[JournalEntry]:
+        """The next few of what `read_new` answers: a bounded number of bytes, or one long entry."""
         if self._fd < 0:
             try:
                 self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -106,12 +113,13 @@ class JournalReader:
             self._fd = -1
 
     def _read_on(self) -> bytes:
-        chunks = []
-        position = self._offset
-        while chunk := os.pread(self._fd, _READ_BYTES, position):
-            chunks.append(chunk)
-            position += len(chunk)
-        return b"".join(chunks)
+        """Bytes from the offset on: some, or as many as it takes to the end of a line."""
+        data = b""
+        while chunk := os.pread(self._fd, _READ_BYTES, self._offset + len(data)):
+            data += chunk
+            if b"\n" in chunk:
+                break
+        return data
 
 
 def _remove_torn_line(descriptor: int) -> None:

@@ -2,13 +2,18 @@
 
 import asyncio
 import errno
+import filecmp
 import os
 import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from ingest.errors import ObjectStoreError
+from ingest.errors import ObjectStoreError, ObjectStoreRefused
+from ingest.ports import ObjectKind, StoredObject
+
+T = TypeVar("T")
 
 
 class LocalObjectStore:
@@ -17,46 +22,73 @@ class LocalObjectStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store the file at `path` under `key`; the content type is nginx's to tell."""
-        del content_type
-        await self._place(key, lambda temporary: _link_or_copy(path, temporary))
+    async def put_file(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
+        """Store the file at `path` under `key`; its kind is nginx's to tell."""
+        del kind
+        return await self._place(key, lambda temporary: _link_or_copy(path, temporary))
 
-    async def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
+    async def put_bytes(self, key: str, data: bytes, kind: ObjectKind) -> StoredObject:
         """Store `data` under `key`."""
-        del content_type
-        await self._place(key, lambda temporary: temporary.write_bytes(data))
+        del kind
+        return await self._place(key, lambda temporary: temporary.write_bytes(data))
 
-    async def size(self, key: str) -> int | None:
-        """Bytes of the object, None when there is none."""
+    async def stat(self, key: str) -> StoredObject | None:
+        """The object's size; None when there is none. No MD5 is kept."""
         try:
-            return self._path(key).stat().st_size
+            return StoredObject(self._path(key).stat().st_size, "")
         except FileNotFoundError:
             return None
 
-    async def _place(self, key: str, make: Callable[[Path], object]) -> None:
+    async def holds(self, key: str, path: Path) -> bool:
+        """Whether the object is that file, or has its content."""
+        stored = self._path(key)
+
+        def compare() -> bool:
+            try:
+                return stored.samefile(path) or filecmp.cmp(stored, path, shallow=False)
+            except FileNotFoundError:
+                return False
+
+        return await self._in_thread(key, compare)
+
+    async def check(self) -> None:
+        """Raise unless the folder is there, or can be made, and takes files."""
+
+        def check() -> None:
+            self._root.mkdir(parents=True, exist_ok=True)
+            if not os.access(self._root, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        await self._in_thread("the folder", check)
+
+    async def _place(self, key: str, make: Callable[[Path], object]) -> StoredObject:
         """Make the object beside its place, then rename it there."""
         target = self._path(key)
 
-        def place() -> None:
+        def place() -> StoredObject:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
             try:
                 make(temporary)
+                size = temporary.stat().st_size
                 # rename(2) does nothing between two links to one file, so the name stays over
                 os.replace(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)
+            return StoredObject(size, "")
 
+        return await self._in_thread(key, place)
+
+    async def _in_thread(self, key: str, function: Callable[[], T]) -> T:
         try:
-            await asyncio.to_thread(place)
+            return await asyncio.to_thread(function)
         except OSError as error:
             raise ObjectStoreError(f"{key} could not be stored: {error.strerror}") from error
 
     def _path(self, key: str) -> Path:
         path = (self._root / key).resolve()
         if not path.is_relative_to(self._root.resolve()):
-            raise ObjectStoreError(f"{key!r} leaves the store")
+            raise ObjectStoreRefused(f"{key!r} leaves the store")
         return path
 
 

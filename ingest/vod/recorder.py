@@ -1,69 +1,98 @@
-"""Puts a stream's finished segments on the object store while it is live, from its journal."""
+"""One stream's recording: what its journal announces goes into the upload ledger while it is live,
+and is kept in mind for the playlists, so that the end of the stream has little left to do."""
 
 import asyncio
 from pathlib import Path
+from typing import NamedTuple
 
-from ingest.journal_entries import (
-    InitWritten,
-    JournalEntry,
-    SegmentWritten,
-    init_name,
-    segment_name,
-)
-from ingest.ports import ObjectStore
+from ingest.journal_entries import JournalEntry
+from ingest.presentation import Presentation
 from ingest.vod.journal import JournalReader
+from ingest.vod.object_keys import media_key, recorded_file
+from ingest.vod.upload_ledger import NewUpload
+from ingest.vod.uploader import Uploader
+from ingest.window.live_window import LiveWindow
 
-_SEGMENT_TYPE = "video/iso.segment"
-_INIT_TYPE = "video/mp4"
+_WHOLE_STREAM_S = 10 * 365 * 86_400.0
 
 
-def vod_folder(stream_id: str) -> str:
-    """Key prefix of a recording's media, without the trailing slash."""
-    return f"vods/{stream_id}"
+class _Batch(NamedTuple):
+    """What the journal announces between two of its bytes."""
+
+    start: int
+    end: int
+    uploads: list[NewUpload]
 
 
 class Recorder:
-    """One stream's recording; `catch_up` is safe to call from several tasks."""
+    """Reads the journal in `folder`, from its start; `catch_up` is safe to call from several
+    tasks.
 
-    def __init__(self, stream_id: str, folder: Path, store: ObjectStore) -> None:
-        self._prefix = vod_folder(stream_id)
+    In memory it keeps a line for each Media Segment, about 1.5 MB an hour of video and sound in
+    segments of 2 s.
+    """
+
+    def __init__(self, stream_id: str, folder: Path, uploader: Uploader) -> None:
+        self._stream_id = stream_id
         self._folder = folder
-        self._store = store
+        self._uploader = uploader
         self._reader = JournalReader(folder)
-        self._pending: list[JournalEntry] = []
-        self._stored = 0
+        self._recorded = LiveWindow(_WHOLE_STREAM_S)
+        self._position: int | None = None  # of the ledger, in the journal
+        self._batch: _Batch | None = None
         self._lock = asyncio.Lock()
 
     @property
     def offset(self) -> int:
         """Bytes of the journal whose media are stored."""
-        return self._stored
+        return self._uploader.stored_offset(self._stream_id)
 
     async def catch_up(self) -> None:
-        """Store everything that the journal has and the store has not.
+        """Enter everything that the journal has into the ledger; the uploader does the rest.
 
-        Raises ObjectStoreError; what was not stored is tried again by the next call.
+        Raises LedgerUnavailable; what was not entered is by the next call.
         """
         async with self._lock:
-            self._pending += self._reader.read_new()
-            while self._pending:
-                name, content_type = _object_of(self._pending[0])
-                if name:
-                    key = f"{self._prefix}/{name}"
-                    await self._store.put_file(key, self._folder / name, content_type)
-                self._pending.pop(0)
-            self._stored = self._reader.offset
+            if self._position is None:
+                self._position = await self._uploader.open(self._stream_id, self._folder)
+            await self._enter()  # what a call before could not
+            while self._read_on():
+                await self._enter()
+
+    def _read_on(self) -> bool:
+        """Read a little more of the journal; False at its end."""
+        start = self._reader.offset
+        entries = self._reader.read_some()
+        if not entries:
+            return False
+        self._recorded.apply(entries)
+        self._recorded.take_expired()  # the live window sees to the files
+        self._batch = _Batch(start, self._reader.offset, _uploads(self._stream_id, entries))
+        return True
+
+    async def _enter(self) -> None:
+        """Enter what was read, unless the ledger of an earlier run has it already."""
+        batch = self._batch
+        if batch is not None and batch.end > (self._position or 0):
+            await self._uploader.add(self._stream_id, batch.start, batch.end, batch.uploads)
+            self._position = batch.end
+        self._batch = None
+        await asyncio.sleep(0)  # a long journal keeps nobody waiting
+
+    async def stored(self, timeout_s: float) -> None:
+        """Wait until everything that `catch_up` found is on the store. Raises ObjectStoreError
+        when it is not within `timeout_s`; it goes on all the same."""
+        await self._uploader.wait_stored(self._stream_id, timeout_s)
+
+    def presentation(self) -> Presentation:
+        """Everything that `catch_up` found, for the playlists."""
+        return self._recorded.presentation()
 
     def close(self) -> None:
         """Close the journal."""
         self._reader.close()
 
 
-def _object_of(entry: JournalEntry) -> tuple[str, str]:
-    """File, relative to the stream's folder, that `entry` announces for the recording."""
-    match entry:
-        case InitWritten():
-            return f"{entry.rendition}/{init_name(entry.init)}", _INIT_TYPE
-        case SegmentWritten() if entry.parts:
-            return f"{entry.rendition}/{segment_name(entry.msn)}", _SEGMENT_TYPE
-    return "", ""
+def _uploads(stream_id: str, entries: list[JournalEntry]) -> list[NewUpload]:
+    files = (recorded_file(entry) for entry in entries)
+    return [NewUpload(name, media_key(stream_id, name), size) for name, size in filter(None, files)]

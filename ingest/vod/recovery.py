@@ -83,13 +83,15 @@ def read_end(folder: Path) -> JournalEnd:
     return end
 
 
-def seal(folder: Path, journal: JournalWriter) -> JournalEnd:
+def seal(folder: Path, journal: JournalWriter, known: JournalEnd | None = None) -> JournalEnd:
     """Finish the segments that a crashed session left open, from the parts that it announced.
+
+    `known` spares reading the journal again: it has taken every entry that the file holds.
 
     Afterwards all renditions of the last Period count the same Media Sequence Numbers; where one
     has nothing, it gets a gap. Answers the journal's end.
     """
-    end = read_end(folder)
+    end = known or read_end(folder)
     store = SegmentStore(folder)
     for name, rendition in end.renditions.items():
         if rendition.open_parts:

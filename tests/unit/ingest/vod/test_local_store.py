@@ -5,20 +5,21 @@ import os
 import pytest
 
 from ingest.errors import ObjectStoreError
+from ingest.ports import ObjectKind, StoredObject
 from ingest.vod.local_store import LocalObjectStore
 
-KIND = "video/mp4"
+KIND = ObjectKind("video/mp4", "public, max-age=31536000, immutable")
 
 
 async def test_bytes_are_stored_under_their_key(tmp_path):
     store = LocalObjectStore(tmp_path)
     await store.put_bytes("vods/a/index.m3u8", b"#EXTM3U", KIND)
     assert (tmp_path / "vods/a/index.m3u8").read_bytes() == b"#EXTM3U"
-    assert await store.size("vods/a/index.m3u8") == 7
+    assert await store.stat("vods/a/index.m3u8") == StoredObject(7, "")
 
 
-async def test_what_is_not_there_has_no_size(tmp_path):
-    assert await LocalObjectStore(tmp_path).size("nothing") is None
+async def test_what_is_not_there_is_not_told_of(tmp_path):
+    assert await LocalObjectStore(tmp_path).stat("nothing") is None
 
 
 async def test_a_file_on_the_same_file_system_is_linked(tmp_path):
@@ -78,5 +79,5 @@ async def test_no_key_leaves_the_store(tmp_path, key):
     with pytest.raises(ObjectStoreError, match="leaves the store"):
         await store.put_bytes(key, b"x", KIND)
     with pytest.raises(ObjectStoreError, match="leaves the store"):
-        await store.size(key)
+        await store.stat(key)
     assert not (tmp_path / "outside").exists()

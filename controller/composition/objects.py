@@ -1,0 +1,67 @@
+"""The object store that the settings name, and the uploader that fills it."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from controller.errors import ConfigurationError
+from controller.settings import Settings
+from ingest import IngestError, LocalObjectStore, ObjectStore, Uploader, UploadLedger
+from ingest.s3 import S3ObjectStore, S3Settings, s3_client
+
+LEDGER_FILE = "uploads.db"
+
+
+def build_uploader(settings: Settings, stack: AsyncExitStack) -> Uploader:
+    """The uploader over the configured store; `stack` closes both.
+
+    Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
+    store that is away must not keep the daemon from starting.
+    """
+    store = _store(settings, stack)
+    try:
+        ledger = UploadLedger(settings.data_dir.absolute() / LEDGER_FILE)
+    except IngestError as error:
+        raise ConfigurationError(f"The data folder cannot be used: {error}") from error
+    uploader = Uploader(ledger, store)
+    stack.push_async_callback(uploader.close)
+    return uploader
+
+
+def s3_settings(settings: Settings) -> S3Settings:
+    """What `store_url` and the `s3_…` settings say. Raises ConfigurationError."""
+    parts = urlsplit(settings.store_url)
+    key_id = settings.s3_access_key_id.get_secret_value()
+    secret = settings.s3_secret_access_key.get_secret_value()
+    if not parts.hostname:
+        raise ConfigurationError("GOLIVE_STORE_URL names no bucket: s3://bucket/prefix")
+    if not (key_id and secret):
+        raise ConfigurationError(
+            "GOLIVE_STORE_URL is a bucket: set GOLIVE_S3_ACCESS_KEY_ID and "
+            "GOLIVE_S3_SECRET_ACCESS_KEY as well"
+        )
+    return S3Settings(
+        bucket=parts.netloc,
+        prefix=parts.path.strip("/"),
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        access_key_id=key_id,
+        secret_access_key=secret,
+        path_style=settings.s3_path_style,
+    )
+
+
+def _store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+    if settings.store_url.startswith("s3://"):
+        at = s3_settings(settings)
+        try:
+            s3 = S3ObjectStore(at, s3_client(at))
+        except ValueError as error:
+            raise ConfigurationError(
+                "GOLIVE_S3_ENDPOINT, GOLIVE_S3_REGION or the bucket's name cannot be used"
+            ) from error
+        stack.push_async_callback(s3.close)
+        return s3
+    if settings.store_url:
+        return LocalObjectStore(Path(unquote(urlsplit(settings.store_url).path)))
+    return LocalObjectStore(settings.data_dir.absolute() / "objects")
