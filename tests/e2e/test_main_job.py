@@ -70,7 +70,7 @@ def test_a_stream_that_ends_is_a_vod_at_once(server, clip, browser, live_s, tmp_
     stream = server.live_stream("ends")
     sent = tmp_path / "sent.flv"
     with Pusher(clip, server.push_url(stream.key), loop=True, record=sent) as pusher:
-        pusher.wait_frames(int(live_s * FRAME_RATE))
+        pusher.wait_frames(int(live_s * FRAME_RATE), live_s + 30)
         asked_at = time.monotonic()
         ended = server.end(stream)
         assert pusher.wait(10) != 0, "the encoder is disconnected"
