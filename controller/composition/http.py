@@ -9,9 +9,9 @@ from controller.api.client_address import ClientAddress
 from controller.api.health import ReadinessCheck
 from controller.api.public_urls import PublicUrls
 from controller.composition.access import Access
+from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
-from controller.hooks.documentation import VALIDATE_KEY
 from controller.publishing.playback import StreamPlayback
 from controller.settings import Settings
 from controller.stores.opening import Stores
@@ -52,7 +52,7 @@ def build_http(
             client_address=ClientAddress(settings.trusted_proxies),
             version=version("golive"),
             cors_origins=settings.cors_origins,
-            documented_routes=[VALIDATE_KEY],
+            documented_routes=DOCUMENTED_ROUTES,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),

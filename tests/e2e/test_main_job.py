@@ -1,6 +1,7 @@
 """The main job: push RTMP, watch HLS and DASH, end, watch the VOD; and who is turned away."""
 
 import http.client
+import json
 import socket
 import time
 import urllib.request
@@ -215,3 +216,11 @@ def hook(server, key: str) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def test_the_document_names_the_hook_and_the_room(server):
+    with urllib.request.urlopen(f"{server.url}/api/v1/openapi.json", timeout=10) as answer:
+        document = json.load(answer)
+    assert {"/streams", "/streams/validate-key", "/streams/{stream_id}/room"} <= set(
+        document["paths"]
+    )
