@@ -215,7 +215,7 @@ class RedisRealtime:
         while not self._is_closing:
             try:
                 await self._listen()
-            except (RedisError, OSError, TimeoutError, RealtimeUnavailable) as error:
+            except Exception as error:
                 self._set_up(up=False, reason=type(error).__name__)
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -255,7 +255,8 @@ class RedisRealtime:
                         raise RealtimeUnavailable
                 await self._hear(message)
                 waiting.discard(message["channel"])
-                if not waiting and not self.is_up:
+                # A room that was given up meanwhile is not waited for.
+                if not self.is_up and not any(channel in self._feeds for channel in waiting):
                     self._set_up(up=True)
         finally:
             self._pubsub = None

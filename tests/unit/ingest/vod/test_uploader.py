@@ -53,7 +53,7 @@ async def test_no_more_than_the_connections_are_used_and_all_arrives(files, ledg
         for stream in "abcde":
             await uploader.wait_stored(stream, WAIT_S)
             assert uploader.stored_offset(stream) == 200
-    assert store.most_at_once == 3
+    assert 2 <= store.most_at_once <= 3
     assert len(store.objects) == len(store.puts) == 100
 
 
