@@ -125,6 +125,12 @@ class Settings(BaseSettings):
         description="Keys the look-up hash and the encryption of stream keys at rest. "
         "Empty: made at the first start and kept in the data folder.",
     )
+    failures_per_minute: int = Field(
+        default=20,
+        ge=1,
+        description="Wrong tokens, and wrong stream keys, that one address may send in a minute "
+        "before it is turned away for a while.",
+    )
     playback_token_ttl_s: int = Field(
         default=900, ge=30, le=86_400, description="Life of a signed playback token."
     )
