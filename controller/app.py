@@ -19,6 +19,7 @@ from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
 from controller.listeners import Listener
+from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
@@ -87,6 +88,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     Answers the background work, which goes on until cancelled.
     """
     clock = SystemClock()
+    registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
     stores = open_stores(url, clock)
@@ -103,10 +105,13 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
-    hooks = Listener(create_hooks(publishing), addresses.hooks)
-    http = Listener(app, addresses.http)
+    private = create_hooks(publishing)
+    private.add_routes([metrics_route(registry)])
+    listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
+    if settings.metrics_listen:
+        listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
-    for listener in (hooks, http):
+    for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
     stack.push_async_callback(socket_io.close)

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         description="Where nginx-rtmp's hooks arrive: `host:port` or `unix:/path`; never public. "
         "Empty: a socket below the data folder.",
     )
+    metrics_listen: str = Field(
+        default="",
+        description="Where Prometheus reads `/metrics`: `host:port` or `unix:/path`; never public. "
+        "Empty: on the hook listener only.",
+    )
     nginx_control: str = Field(
         default="",
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
