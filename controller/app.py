@@ -95,7 +95,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     stack.push_async_callback(stores.database.close)
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
-    media = build_media_plane(settings, addresses.nginx_control, stack)
+    media = build_media_plane(settings, addresses.nginx_control, registry, stack)
     limits, visits = HubLimits(), Visits()
     room = build_room(settings, stores, media, limits, clock)
     lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)

@@ -7,7 +7,7 @@ sends one of those.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from ingest.session.messages import (
     FromWorker,
     JournalGrew,
     Proceed,
+    SessionHealth,
     SessionReport,
     StartSession,
     StartSpool,
@@ -28,6 +29,7 @@ from ingest.session.messages import (
     TracksFound,
 )
 from ingest.session.packager_process import PackagerPool
+from ingest.session.session_totals import SessionCounts
 from ingest.session.state import SessionState, check
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool, WorkerProcess
@@ -111,6 +113,8 @@ class Session:
         self.state = SessionState.REQUESTED
         self.error = ""
         self.restarts = 0
+        self.health: SessionHealth | None = None
+        self._counted = SessionCounts()  # by the workers that are over
         self._workers = workers
         self._packagers = packagers
         self._probe = probe
@@ -125,6 +129,16 @@ class Session:
         self._stopping = False
         self._log = structlog.get_logger().bind(
             stream_id=spec.stream_id, publication=spec.publication
+        )
+
+    @property
+    def counted(self) -> SessionCounts:
+        """What all its workers have counted."""
+        before, now = self._counted, self.health
+        if now is None:
+            return before
+        return SessionCounts(
+            before.restarts, before.dropped + now.dropped, before.repaired + now.repaired
         )
 
     @property
@@ -155,6 +169,8 @@ class Session:
                 attempt = 0 if outcome.lived_s > _HEALTHY_S else attempt
                 self.restarts = 0 if outcome.lived_s > _HEALTHY_S else self.restarts + 1
                 self._reason = "worker restarted"
+                self._counted = replace(self.counted, restarts=self._counted.restarts + 1)
+                self.health = None
                 self._log.warning("worker_restarts", error=outcome.error, attempt=attempt)
                 await asyncio.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
                 attempt += 1
@@ -252,6 +268,8 @@ class Session:
                         self.media.refresh()
                         if self.state is SessionState.STALLED:
                             self._set_state(SessionState.LIVE)
+                    case SessionHealth():
+                        self.health = message
                     case StateChanged(state=SessionState.ENDED):
                         outcome.ended = True
                         return
