@@ -114,6 +114,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
+    media.supervisor.warm_spare()
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

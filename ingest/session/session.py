@@ -152,7 +152,8 @@ class Session:
         A session that is cancelled leaves journal and spool as they are: the next daemon goes on.
         """
         attempt = 0
-        if self.spec.spool is not None:
+        spool = self.spec.spool
+        if spool is not None and not self.media.resumes(spool.name):
             self._looking = asyncio.create_task(self._look(), name=f"look-{self.spec.publication}")
         try:
             while True:

@@ -48,6 +48,11 @@ class StreamMedia:
         """How late parts were listed since this daemon took the stream up."""
         return self._lateness.counted
 
+    def resumes(self, spool: str) -> bool:
+        """Whether the journal says where to go on in that spool: the recorder knows its codecs."""
+        checkpoint = self._end.checkpoint
+        return checkpoint is not None and checkpoint.spool == spool
+
     def refresh(self) -> bool:
         """Read what the journal has new, wake players, remove expired files; False when there
         was nothing. Raises JournalCorrupt."""
