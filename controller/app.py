@@ -19,6 +19,7 @@ from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
 from controller.listeners import Listener
+from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
@@ -87,13 +88,14 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     Answers the background work, which goes on until cancelled.
     """
     clock = SystemClock()
+    registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
     stores = open_stores(url, clock)
     stack.push_async_callback(stores.database.close)
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
-    media = build_media_plane(settings, addresses.nginx_control, stack)
+    media = build_media_plane(settings, addresses.nginx_control, registry, stack)
     limits, visits = HubLimits(), Visits()
     room = build_room(settings, stores, media, limits, clock)
     lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
@@ -104,12 +106,16 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
-    hooks = Listener(create_hooks(publishing), addresses.hooks)
-    http = Listener(app, addresses.http)
+    private = create_hooks(publishing)
+    private.add_routes([metrics_route(registry)])
+    listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
+    if settings.metrics_listen:
+        listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
-    for listener in (hooks, http):
+    for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
+    media.supervisor.warm_spare()
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

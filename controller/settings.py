@@ -37,13 +37,20 @@ class Settings(BaseSettings):
     )
     http_listen: str = Field(
         default="",
-        description="Where the daemon answers HTTP: `host:port` or `unix:/path`. "
+        description="Where the daemon answers HTTP: `host:port`, `unix:/path`, or `fd:3` for a "
+        "socket that systemd hands over. "
         "Empty: a socket below the data folder, behind nginx.",
     )
     hook_listen: str = Field(
         default="",
-        description="Where nginx-rtmp's hooks arrive: `host:port` or `unix:/path`; never public. "
+        description="Where nginx-rtmp's hooks arrive: `host:port`, `unix:/path` or `fd:4`; never "
+        "public. "
         "Empty: a socket below the data folder.",
+    )
+    metrics_listen: str = Field(
+        default="",
+        description="Where Prometheus reads `/metrics`: `host:port` or `unix:/path`; never public. "
+        "Empty: on the hook listener only.",
     )
     nginx_control: str = Field(
         default="",

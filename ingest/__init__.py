@@ -8,6 +8,7 @@ from ingest.clock import Clock, SystemClock
 from ingest.delivery.app import Delivery, create_delivery
 from ingest.errors import IngestError, ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
+from ingest.session.health import LATENESS_BOUNDS_S
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.supervisor import SessionSupervisor
@@ -18,6 +19,7 @@ from ingest.vod.upload_ledger import UploadLedger
 from ingest.vod.uploader import Uploader
 
 __all__ = [
+    "LATENESS_BOUNDS_S",
     "Clock",
     "Delivery",
     "IngestError",

@@ -13,6 +13,7 @@ from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
 from controller.publishing.playback import StreamPlayback
+from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.web.pages import create_web
@@ -46,6 +47,7 @@ def build_http(
             playback_tokens=access.playback_tokens,
             playback_authorizer=access.playback_gate,
             publishing=publishing,
+            sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
             clock=clock,
             urls=PublicUrls(settings.public_url, settings.rtmp_url, settings.vod_base),

@@ -3,9 +3,12 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from controller.composition.objects import build_uploader
 from controller.domain.ports import Clock
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
+from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
 from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visits
@@ -22,7 +25,9 @@ class MediaPlane:
     nginx: NginxRtmp
 
 
-def build_media_plane(settings: Settings, nginx_control: str, stack: AsyncExitStack) -> MediaPlane:
+def build_media_plane(
+    settings: Settings, nginx_control: str, registry: CollectorRegistry, stack: AsyncExitStack
+) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
@@ -35,6 +40,7 @@ def build_media_plane(settings: Settings, nginx_control: str, stack: AsyncExitSt
         settings.dvr_window_s,
     )
     stack.push_async_callback(supervisor.close)
+    MediaMetrics(supervisor, registry)
     return MediaPlane(supervisor, nginx)
 
 

@@ -12,7 +12,8 @@ from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
 from ingest.packaging.segmenter import Segmenter
 from ingest.session.file_sink import FileSink
-from ingest.session.messages import SessionReport
+from ingest.session.health import IntakeMeter
+from ingest.session.messages import SessionHealth, SessionReport
 from ingest.settings import PackagingSettings
 from ingest.source.timeline import Timeline, TimelineCounters
 from ingest.vod.journal import JournalWriter
@@ -75,6 +76,7 @@ class Pipeline:
         self._audio_mark: _Mark | None = None
         self.checkpoint_offset = 0
         self._frames = dict.fromkeys(MediaKind, 0)
+        self._intake = IntakeMeter()
 
     def report(self, notifications_dropped: int) -> SessionReport:
         """What was counted."""
@@ -86,6 +88,22 @@ class Pipeline:
             audio_reanchored=counters.audio_reanchored,
             dropped_before_start=counters.dropped_before_start,
             notifications_dropped=notifications_dropped,
+        )
+
+    def health(self) -> SessionHealth:
+        """How it fares since this was last asked."""
+        intake, counters = self._intake, self._counters
+        video, audio = intake.video.read(), intake.audio.read()
+        sound = next((t for t in self._tracks if isinstance(t, AudioFormat)), None)
+        return SessionHealth(
+            video_bits_per_s=video.bits_per_s,
+            audio_bits_per_s=audio.bits_per_s,
+            frames_per_s=video.units_per_s,
+            gop_s=intake.video.gop_s,
+            av_offset_s=intake.av_offset_s,
+            audio_drift_s=self._timeline.audio_error / sound.sample_rate if sound else 0.0,
+            dropped=counters.dropped_before_start,
+            repaired=counters.repaired_dts + counters.audio_reanchored + counters.drift_corrected,
         )
 
     @property
@@ -115,6 +133,7 @@ class Pipeline:
 
     def feed(self, packet: Packet, offset: int | None = None) -> None:
         """Take one access unit; `offset` is where it starts in the spool, if it comes from one."""
+        self._intake.take(packet)
         if self._timeline.breaks(packet):
             self.start(self._tracks, "timestamp jump")
         place = self._place(offset)

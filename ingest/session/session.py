@@ -7,7 +7,7 @@ sends one of those.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from ingest.session.messages import (
     FromWorker,
     JournalGrew,
     Proceed,
+    SessionHealth,
     SessionReport,
     StartSession,
     StartSpool,
@@ -28,6 +29,7 @@ from ingest.session.messages import (
     TracksFound,
 )
 from ingest.session.packager_process import PackagerPool
+from ingest.session.session_totals import SessionCounts
 from ingest.session.state import SessionState, check
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool, WorkerProcess
@@ -111,6 +113,8 @@ class Session:
         self.state = SessionState.REQUESTED
         self.error = ""
         self.restarts = 0
+        self.health: SessionHealth | None = None
+        self._counted = SessionCounts()  # by the workers that are over
         self._workers = workers
         self._packagers = packagers
         self._probe = probe
@@ -128,6 +132,16 @@ class Session:
         )
 
     @property
+    def counted(self) -> SessionCounts:
+        """What all its workers have counted."""
+        before, now = self._counted, self.health
+        if now is None:
+            return before
+        return SessionCounts(
+            before.restarts, before.dropped + now.dropped, before.repaired + now.repaired
+        )
+
+    @property
     def worker_pid(self) -> int | None:
         """Process id of the worker at work."""
         return self._worker.pid if self._worker else None
@@ -138,13 +152,14 @@ class Session:
         A session that is cancelled leaves journal and spool as they are: the next daemon goes on.
         """
         attempt = 0
-        if self.spec.spool is not None:
+        spool = self.spec.spool
+        if spool is not None and not self.media.resumes(spool.name):
             self._looking = asyncio.create_task(self._look(), name=f"look-{self.spec.publication}")
         try:
             while True:
                 outcome = await self._run_worker()
-                if self._stopping or not (
-                    self._left_unread(outcome) or await self._encoder_is_there(outcome)
+                if not self._left_unread(outcome) and (
+                    self._stopping or not await self._encoder_is_there(outcome)
                 ):
                     break
                 if not outcome.retryable or self.restarts >= _RESTART_BUDGET:
@@ -155,6 +170,8 @@ class Session:
                 attempt = 0 if outcome.lived_s > _HEALTHY_S else attempt
                 self.restarts = 0 if outcome.lived_s > _HEALTHY_S else self.restarts + 1
                 self._reason = "worker restarted"
+                self._counted = replace(self.counted, restarts=self._counted.restarts + 1)
+                self.health = None
                 self._log.warning("worker_restarts", error=outcome.error, attempt=attempt)
                 await asyncio.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
                 attempt += 1
@@ -165,7 +182,7 @@ class Session:
         self._set_state(SessionState.ENDED)
 
     def stop(self) -> None:
-        """Ask the worker to close what is open and end; `run` then returns."""
+        """Ask the worker to take what has come, close what is open and end; `run` then returns."""
         self._stopping = True
         if self._worker is not None:
             self._worker.tell(StopSession())
@@ -227,8 +244,10 @@ class Session:
         self._worker = worker
         born = loop.time()
         try:
-            if not self._stopping:
+            if not self._stopping or isinstance(first, StartSpool):
                 worker.tell(first)
+                if self._stopping:  # a spool is read to its end all the same
+                    worker.tell(StopSession())
                 await self._follow(worker, outcome)
         except ConnectionError as error:
             outcome.error = str(error)
@@ -252,6 +271,8 @@ class Session:
                         self.media.refresh()
                         if self.state is SessionState.STALLED:
                             self._set_state(SessionState.LIVE)
+                    case SessionHealth():
+                        self.health = message
                     case StateChanged(state=SessionState.ENDED):
                         outcome.ended = True
                         return

@@ -11,6 +11,7 @@ from ingest.errors import IngestError
 from ingest.ports import PublicationProbe
 from ingest.session.packager_process import PackagerPool
 from ingest.session.session import Session, SessionSpec
+from ingest.session.session_totals import SessionTotals
 from ingest.session.state import SessionState
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool
@@ -54,6 +55,7 @@ class SessionSupervisor:
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
+        self._totals = SessionTotals()
         self._log = structlog.get_logger()
 
     def subscribe(self, listener: StateListener) -> None:
@@ -64,10 +66,13 @@ class SessionSupervisor:
         self._listeners.append(listener)
 
     async def warm(self) -> None:
-        """Have workers ready before the first encoder comes."""
-        await self._uploader.forget_missing(self._live_root)
-        self._workers.warm()
+        """Have a packager ready before the first encoder comes or is taken up again."""
         await self._packagers.warm()
+        await self._uploader.forget_missing(self._live_root)
+
+    def warm_spare(self) -> None:
+        """Have a pull worker ready, too; it takes the CPU longer than a packager."""
+        self._workers.warm()
 
     def window(self, stream_id: str) -> LiveWindow | None:
         """The live window of a stream that this daemon serves."""
@@ -77,6 +82,19 @@ class SessionSupervisor:
     def session(self, stream_id: str) -> Session | None:
         """The running session of a stream."""
         return self._sessions.get(stream_id)
+
+    def sessions(self) -> list[Session]:
+        """The running sessions."""
+        return [*self._sessions.values()]
+
+    def totals(self) -> SessionTotals:
+        """What all sessions and streams of this daemon add up to, those that are over included."""
+        totals = self._totals
+        for session in self._sessions.values():
+            totals = totals.with_session(session.counted)
+        for media in self._media.values():
+            totals = totals.with_lateness(media.lateness)
+        return totals
 
     def folder(self, stream_id: str) -> Path:
         """Where the stream's media and journal are."""
@@ -154,6 +172,7 @@ class SessionSupervisor:
             await asyncio.wait({recording})
         media = self._media.pop(stream_id, None)
         if media is not None:
+            self._totals = self._totals.with_lateness(media.lateness)
             media.close()
         if remove_files:
             folder = self.folder(stream_id)
@@ -182,6 +201,7 @@ class SessionSupervisor:
             self._state_changed(session, SessionState.FAILED)
         self._sessions.pop(stream_id, None)
         self._tasks.pop(stream_id, None)
+        self._totals = self._totals.with_session(session.counted)
         self._after(session)
 
     def _state_changed(self, session: Session, state: SessionState) -> None:

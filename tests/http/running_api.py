@@ -58,6 +58,13 @@ class FakePublishing:
         self.disconnected.append((stream_id, reason))
 
 
+class NoSessions:
+    """A SessionMonitor without encoders."""
+
+    def health_of(self, stream_id: UUID) -> None:
+        return None
+
+
 @dataclass
 class Reply:
     """A response that has been read."""
@@ -152,6 +159,7 @@ def dependencies(stores: Stores, clock: FakeClock, publishing: FakePublishing) -
         playback_tokens=tokens,
         playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
         publishing=publishing,
+        sessions=NoSessions(),
         announcer=NoRoom(),
         clock=clock,
         urls=PublicUrls("https://shop.test", "rtmp://shop.test/live", "https://vod.test"),
