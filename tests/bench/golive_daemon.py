@@ -14,8 +14,10 @@ import structlog
 import uvloop
 
 from ingest import (
+    Admission,
     LocalObjectStore,
     PackagingSettings,
+    SessionBudget,
     SessionSpec,
     SessionSupervisor,
     Uploader,
@@ -46,6 +48,7 @@ async def main(arguments: list[str]) -> None:
         _StillThere(),
         PackagingSettings(),
         _DVR_WINDOW_S,
+        Admission(SessionBudget(total=10_000)),
     )
     await supervisor.warm()
     supervisor.warm_spare()
