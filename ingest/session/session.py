@@ -285,14 +285,15 @@ class Session:
         watch = loop.create_task(self._watch(worker), name="worker-watch")
         try:
             async for message in worker.messages():
+                if isinstance(message, SessionHealth):  # comes from an idle worker, too
+                    self.health = message
+                    continue
                 self._heard_at = loop.time()
                 match message:
                     case JournalGrew():
                         self.media.refresh()
                         if self.state is SessionState.STALLED:
                             self._set_state(SessionState.LIVE)
-                    case SessionHealth():
-                        self.health = message
                     case StateChanged(state=SessionState.ENDED):
                         outcome.ended = True
                         return
