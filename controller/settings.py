@@ -163,6 +163,21 @@ class Settings(BaseSettings):
     dvr_window_s: float = Field(
         default=600.0, ge=12.0, description="How far back live players may seek."
     )
+    session_budget: float = Field(
+        default=0.0,
+        ge=0,
+        description="What all encoders together may cost; one too many is refused. "
+        "0: 60 for each core.",
+    )
+    session_cost_passthrough: float = Field(
+        default=1.0, gt=0, description="What an H.264 encoder costs of the budget."
+    )
+    session_cost_pull: float = Field(
+        default=6.0,
+        gt=0,
+        description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
+        "Opus, and every one without the spool.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, JSON otherwise."

@@ -1,5 +1,6 @@
 """The media plane: nginx's control, sessions, recordings, the life of streams."""
 
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import PackagingSettings, SessionSupervisor
+from ingest import Admission, PackagingSettings, SessionBudget, SessionSupervisor
+
+_BUDGET_PER_CORE = 60.0
+"""Two thirds of what a core was measured to carry in passthrough sessions of 6 Mbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,20 @@ def build_media_plane(
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s,
+        Admission(_budget(settings)),
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
     return MediaPlane(supervisor, nginx)
+
+
+def _budget(settings: Settings) -> SessionBudget:
+    cores = len(os.sched_getaffinity(0))
+    return SessionBudget(
+        total=settings.session_budget or _BUDGET_PER_CORE * cores,
+        passthrough=settings.session_cost_passthrough,
+        pull=settings.session_cost_pull,
+    )
 
 
 def build_lifecycle(
