@@ -21,15 +21,18 @@ from ingest.media import MediaKind
 from tests.support.flv import AUDIO, VIDEO, FlvTag
 from tests.support.inputs import MATRIX, Encoders, Input
 from tests.support.media import ffmpeg_complaints
-from tests.support.players import DASH_JS, HLS_JS, SHAKA, Sample, players
+from tests.support.players import DASH_JS, HLS_JS, SHAKA
 from tests.support.processes import wait_until
 from tests.support.recordings import RecordedTrack, read_recording, stretches
 from tests.support.rtmp_publisher import RtmpPublication
+from tests.support.screening import Screening, Showing, played
 from tests.support.servers import GoliveServer, LiveStream, golive_server
 
 pytestmark = pytest.mark.e2e
 
 AT_ONCE = 5
+PAGES = 5
+PLAYBACK_RATE = 3.0
 BY_NAME = {one.name: one for one in MATRIX}
 PLAYED = (
     "two B-frames",
@@ -214,28 +217,28 @@ def test_a_decoder_has_nothing_to_say(matrix, tmp_path, name, protocol):
         assert ffmpeg_complaints(vods / f"{stream_id}.{suffix}") == ""
 
 
+SHOWINGS = [
+    Showing(name, player, suffix)
+    for name in PLAYED
+    for player, suffix in ((HLS_JS, "m3u8"), (DASH_JS, "mpd"), (SHAKA, "mpd"))
+]
+
+
 @pytest.fixture(scope="module")
-def browser():
-    with players() as started:
+def screening(matrix):
+    def address(showing: Showing) -> str:
+        return matrix.server.vod(matrix[showing.name].stream.id, showing.suffix)
+
+    with Screening(SHOWINGS, address, at_once=PAGES, rate=PLAYBACK_RATE, timeout_s=25.0) as started:
         yield started
 
 
-@pytest.mark.parametrize(("player", "suffix"), [(HLS_JS, "m3u8"), (DASH_JS, "mpd"), (SHAKA, "mpd")])
-@pytest.mark.parametrize("name", PLAYED)
-def test_players_play_it_to_the_end(request, matrix, browser, name, player, suffix):
-    if (name, player) == ("audio comes back", DASH_JS):
-        reason = "dash.js waits for the sound that a Period promises for its last 60 ms"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-    url = matrix.server.vod(matrix[name].stream.id, suffix)
-    with browser.play(player, url, live=False) as page:
-        page.wait(_played, 25.0, "played to its end")
-        assert page.sample().errors == []
-
-
-def _played(sample: Sample) -> bool:
-    """Whether it is over, or a few frames before: players differ about what the last frame is."""
-    known = sample.duration_s is not None and sample.current_s > 1
-    return sample.ended or (known and sample.current_s > sample.duration_s - 0.2)
+@pytest.mark.parametrize(("name", "showing"), [(one.name, one) for one in SHOWINGS])
+def test_players_play_it_to_the_end(screening, name, showing):
+    sample = screening.last_sample(showing)
+    print(f"SHOWN {showing.name}|{showing.player}|{played(sample)}|{sample}")
+    assert sample.errors == []
+    assert played(sample), sample
 
 
 @pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="GStreamer is not installed")
