@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
+from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
@@ -49,11 +50,18 @@ class Addresses:
         )
 
 
-async def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[], None] | None = None,
+    worker_command: Sequence[str] = (),
+) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
-    `ready` is called once both listeners answer. A background part that fails ends the daemon
-    with a failure: whoever supervises it starts it anew, from the journals.
+    `ready` is called once both listeners answer. `worker_command` starts a worker of background
+    jobs, which is kept running; none when it is empty or the settings want none. A background part
+    that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
+    journals.
     """
     log = structlog.get_logger()
     stopped = asyncio.Event()
@@ -63,6 +71,10 @@ async def serve(settings: Settings, *, ready: Callable[[], None] | None = None) 
     try:
         async with AsyncExitStack() as stack:
             running = await _start(settings, stack)
+            if worker_command and settings.job_workers:
+                worker = WorkerKeeper(worker_command)
+                stack.push_async_callback(worker.close)
+                worker.start()
             log.info("daemon_ready", http=Addresses.of(settings).http)
             if ready is not None:
                 ready()

@@ -9,10 +9,12 @@
     ├── Forbidden (403)
     │   └── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
     ├── NotFound (404)
-    │   └── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · RouteNotFound
+    │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
+    │   └── RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
-    │   └── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
+    │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
+    │   └── JobIsOver
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -244,6 +246,13 @@ class UserNotFound(NotFound):
     default_detail = "User not found"
 
 
+class JobNotFound(NotFound):
+    """No job has this id, or it is someone else's."""
+
+    code = "job_not_found"
+    default_detail = "Job not found"
+
+
 class RouteNotFound(NotFound):
     """No such path."""
 
@@ -292,6 +301,13 @@ class KeyRevoked(Conflict):
 
     code = "key_revoked"
     default_detail = "The stream key is no longer valid"
+
+
+class JobIsOver(Conflict):
+    """A job that has ended is not cancelled any more."""
+
+    code = "job_is_over"
+    default_detail = "The job has ended"
 
 
 class IdempotencyKeyReused(Conflict):

@@ -150,6 +150,13 @@ class Settings(BaseSettings):
     dvr_window_s: float = Field(
         default=600.0, ge=12.0, description="How far back live players may seek."
     )
+    job_workers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Background jobs at once: of `golive worker`, and of the worker that the "
+        "daemon keeps beside itself. 0: the daemon keeps none.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, JSON otherwise."

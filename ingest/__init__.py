@@ -6,12 +6,21 @@ imports `controller`, reads no environment and knows no database of the controll
 
 from ingest.clock import Clock, SystemClock
 from ingest.delivery.app import Delivery, create_delivery
-from ingest.errors import IngestError, ObjectStoreError, ObjectStoreRefused
+from ingest.errors import (
+    IngestError,
+    MediaRefused,
+    ObjectStoreError,
+    ObjectStoreRefused,
+    TaskCrashed,
+    TaskTooExpensive,
+)
+from ingest.parent_death import die_with_parent
 from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.supervisor import SessionSupervisor
 from ingest.settings import PackagingSettings
+from ingest.tasks.process import TaskLimits, run_task
 from ingest.vod.local_store import LocalObjectStore
 from ingest.vod.publisher import Vod
 from ingest.vod.upload_ledger import UploadLedger
@@ -22,6 +31,7 @@ __all__ = [
     "Delivery",
     "IngestError",
     "LocalObjectStore",
+    "MediaRefused",
     "ObjectStore",
     "ObjectStoreError",
     "ObjectStoreRefused",
@@ -32,8 +42,13 @@ __all__ = [
     "SessionState",
     "SessionSupervisor",
     "SystemClock",
+    "TaskCrashed",
+    "TaskLimits",
+    "TaskTooExpensive",
     "UploadLedger",
     "Uploader",
     "Vod",
     "create_delivery",
+    "die_with_parent",
+    "run_task",
 ]

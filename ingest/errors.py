@@ -4,6 +4,9 @@ IngestError
 ├── SourceError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
+├── MediaRefused              an upload that cannot be processed; names the reason and the field
+├── TaskTooExpensive          a media task reached its limit of time or memory
+├── TaskCrashed               a media task's process ended without an answer
 ├── MalformedMedia            bytes that break the rules of their format
 ├── JournalCorrupt            a journal line before the last one cannot be read
 ├── LedgerUnavailable         the upload ledger cannot be read or written (retryable)
@@ -45,6 +48,33 @@ class MalformedMedia(IngestError):
     """Bytes that break the rules of their format."""
 
     code = "malformed_media"
+
+
+class MediaRefused(IngestError):
+    """An upload that cannot be processed: `reason` is stable, `field` names what is wrong."""
+
+    code = "media_refused"
+
+    def __init__(self, reason: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
+
+
+class TaskTooExpensive(IngestError):
+    """A media task was ended because it reached a limit."""
+
+    code = "media_too_expensive"
+
+
+class TaskCrashed(IngestError):
+    """A media task's process ended without an answer; `passing`: not through a fault of its own."""
+
+    code = "media_task_crashed"
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class JournalCorrupt(IngestError):

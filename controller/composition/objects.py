@@ -18,7 +18,7 @@ def build_uploader(settings: Settings, stack: AsyncExitStack) -> Uploader:
     Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
     store that is away must not keep the daemon from starting.
     """
-    store = _store(settings, stack)
+    store = build_store(settings, stack)
     try:
         ledger = UploadLedger(settings.data_dir.absolute() / LEDGER_FILE)
     except IngestError as error:
@@ -51,7 +51,8 @@ def s3_settings(settings: Settings) -> S3Settings:
     )
 
 
-def _store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+def build_store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+    """The store that the settings name; `stack` closes it. Raises ConfigurationError."""
     if settings.store_url.startswith("s3://"):
         at = s3_settings(settings)
         try:

@@ -7,6 +7,7 @@ from controller.domain.ports import Clock
 from controller.stores.catalogue import SqlCatalogue
 from controller.stores.database import Database, DatabaseLimits, open_database
 from controller.stores.engagement import SqlEngagement
+from controller.stores.jobs import SqlJobs
 from controller.stores.migration import head_revision
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
@@ -29,6 +30,7 @@ class Stores:
     users: SqlUsers
     products: SqlProducts
     engagement: SqlEngagement
+    jobs: SqlJobs
 
 
 def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
@@ -46,6 +48,7 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         users=SqlUsers(database, clock),
         products=SqlProducts(database, clock),
         engagement=SqlEngagement(database, clock),
+        jobs=SqlJobs(database, clock),
     )
 
 

@@ -13,9 +13,10 @@ WRAPPERS = {
     "asyncpg": {"controller/stores/driver_errors.py"},
     "av": {"controller/dev/test_picture.py", "ingest/source/pull.py"},
     "boto3": set(),
+    "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth"},
     "psutil": {"controller/dev/prerequisites.py"},
-    "redis": {"controller/hub/realtime_redis.py"},
+    "redis": {"controller/hub/realtime_redis.py", "controller/jobs/huey_queue.py"},
     "sqlalchemy": {"controller/stores"},
 }
 
