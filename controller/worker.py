@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from controller.composition.jobs import do_jobs
+from controller.composition.jobs import build_kinds, do_jobs
 from controller.composition.objects import build_store
 from controller.errors import ControllerError
 from controller.settings import Settings
@@ -48,8 +48,8 @@ async def work(settings: Settings, parent: int | None = None) -> int:
             stores = open_stores(url, SystemClock())
             stack.push_async_callback(stores.database.close)
             await stores.database.check()
-            objects = build_store(settings, stack)
-            await do_jobs(settings, stores, objects, stopped, started, stack)
+            kinds = build_kinds(settings, stores, build_store(settings, stack))
+            await do_jobs(settings, stores, kinds, stopped, started, stack)
             log.info("worker_stopping")
     except ControllerError as error:
         log.error("worker_failed", code=error.code, reason=error.detail)  # noqa: TRY400

@@ -40,22 +40,23 @@ def build_kinds(settings: Settings, stores: Stores, objects: ObjectStore) -> Map
 async def do_jobs(
     settings: Settings,
     stores: Stores,
-    objects: ObjectStore,
+    kinds: Mapping[str, JobKind],
     stopped: asyncio.Event,
     on_started: Callable[[], None],
     stack: AsyncExitStack,
+    runner_settings: RunnerSettings | None = None,
 ) -> None:
-    """Be a worker until `stopped` is set. Raises ConfigurationError."""
+    """Be a worker for `kinds` until `stopped` is set. Raises ConfigurationError."""
     threads = JobThreads(asyncio.get_running_loop())
     queue = _open_queue(settings, stack, threads.look_at)
     folder = settings.data_dir.absolute() / "jobs"
     runner = JobRunner(
         stores.jobs,
         queue,
-        build_kinds(settings, stores, objects),
+        kinds,
         _worker_name(),
         folder,
-        RunnerSettings(),
+        runner_settings or RunnerSettings(),
         random.Random(),  # noqa: S311 - spreads retries
     )
     threads.serve(runner)

@@ -8,7 +8,7 @@ import msgspec
 class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The one line that the process gets: what to do, and what it may use.
 
-    target: `module:function` below `ingest`, called with `request` and a callable that takes the
+    target: `module:function`, called with `request` and a callable that takes the
     progress in percent; what it answers is JSON.
     """
 

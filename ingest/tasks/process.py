@@ -49,7 +49,7 @@ async def run_task(
     limits: TaskLimits,
     on_progress: Callable[[float], None],
 ) -> dict[str, Any]:
-    """The answer of `target` (`module:function` below `ingest`) to `request`, both JSON.
+    """The answer of `target` (`module:function`) to `request`, both JSON.
 
     on_progress: called with percent. Cancelling kills the process. Raises MediaRefused as the task
     did, TaskTooExpensive when a limit was reached, TaskCrashed when the process ended otherwise.

@@ -37,7 +37,11 @@ async def test_a_job_is_kept_as_it_was_handed_in(world, jobs):
     job = await jobs.add(uuid4(), NewJob("video", "s", {"a": [1, {"b": None}]}, owner.user_id))
     assert await jobs.get(job.id) == job
     assert (job.state, job.progress, job.attempts) == (JobState.QUEUED, 0, 0)
-    assert (job.arguments, job.owner_id, job.error) == ({"a": [1, {"b": None}]}, owner.user_id, None)
+    assert (job.arguments, job.owner_id, job.error) == (
+        {"a": [1, {"b": None}]},
+        owner.user_id,
+        None,
+    )
     assert job.created_at.tzinfo is not None
 
 
