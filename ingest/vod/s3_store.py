@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _HASH_BYTES = 1 << 20
+_PIECE_BYTES = 32 << 20
 
 
 def s3_client(settings: S3Settings) -> Any:
@@ -94,6 +96,37 @@ class S3ObjectStore:
         """Store `data`; the store's ETag must be its MD5."""
         return await self._call("PutObject", key, lambda: self._put(key, io.BytesIO(data), kind))
 
+    async def get_file(self, key: str, path: Path, most_bytes: int) -> int | None:
+        """Download the object to `path`, in pieces, each within the time limit of a call."""
+        stored = await self.stat(key)
+        if stored is None:
+            return None
+        if stored.size > most_bytes:
+            raise ObjectStoreRefused(f"{key} has {stored.size} bytes, more than {most_bytes}")
+        await asyncio.to_thread(path.write_bytes, b"")
+        for start in range(0, stored.size, _PIECE_BYTES):
+            end = min(start + _PIECE_BYTES, stored.size)
+            await self._call("GetObject", key, partial(self._append, key, path, start, end))
+        return stored.size
+
+    def presigned_put(self, key: str, content_type: str, size: int, expires_s: int) -> str:
+        """A URL that takes one PUT of exactly `size` bytes of `content_type`, for `expires_s`.
+
+        Both are signed headers: the store answers 403 to any other.
+        """
+        url: str = self._client.generate_presigned_url(
+            "put_object",
+            Params={
+                "Bucket": self._settings.bucket,
+                "Key": self._full(key),
+                "ContentType": content_type,
+                "ContentLength": size,
+            },
+            ExpiresIn=expires_s,
+            HttpMethod="PUT",
+        )
+        return url
+
     async def stat(self, key: str) -> StoredObject | None:
         """What is stored under `key`; None when there is nothing."""
         return await self._call("HeadObject", key, lambda: self._head(key))
@@ -145,6 +178,16 @@ class S3ObjectStore:
         stored = StoredObject(size, digest.hexdigest())
         self._verify(key, stored, answer.get("ETag", ""))
         return stored
+
+    def _append(self, key: str, path: Path, start: int, end: int) -> None:
+        answer = self._client.get_object(
+            Bucket=self._settings.bucket, Key=self._full(key), Range=f"bytes={start}-{end - 1}"
+        )
+        with answer["Body"] as body, path.open("ab") as file:
+            while chunk := body.read(_HASH_BYTES):
+                file.write(chunk)
+            if file.tell() != end:
+                raise ObjectStoreError(f"{key} has changed while it was read")
 
     def _verify(self, key: str, sent: StoredObject, etag: str) -> None:
         """Content-MD5 has been checked by the store; its ETag or the object's size confirm it."""

@@ -6,6 +6,8 @@ import logging
 import re
 import time
 import traceback
+import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import pytest
@@ -226,3 +228,51 @@ def test_the_key_is_in_no_representation_of_the_settings():
     settings = S3Settings("shop", access_key_id="id-id-id", secret_access_key="hush")
     assert "id-id-id" not in repr(settings)
     assert "hush" not in repr(settings)
+
+
+# --- what others may put
+
+
+def put(url, body, content_type="video/mp4"):
+    request = urllib.request.Request(
+        url, body, {"Content-Type": content_type, "Content-Length": str(len(body))}, method="PUT"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+async def test_a_presigned_put_takes_what_was_announced_and_nothing_else(
+    settings, s3_server, bucket
+):
+    async with s3_store(replace(settings, prefix="shop")) as store:
+        url = store.presigned_put("uploads/a.mp4", "video/mp4", 5, 600)
+        assert put(url, b"longer") == 403
+        assert put(url, b"less") == 403
+        assert put(url, b"media", "text/html") == 403
+        assert put(url.replace("uploads/a", "uploads/b"), b"media") == 403
+        assert s3_server.contents(bucket) == {}
+        assert put(url, b"media") == 200
+    assert s3_server.contents(bucket) == {"shop/uploads/a.mp4": b"media"}
+
+
+async def test_a_presigned_put_expires(settings):
+    async with s3_store(settings) as store:
+        url = store.presigned_put("uploads/a.mp4", "video/mp4", 5, 1)
+    assert put(url, b"media") == 200
+    deadline = time.monotonic() + 20
+    while (answered := put(url, b"media")) == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert answered == 403
+
+
+async def test_a_large_object_is_fetched_in_pieces(settings, b2, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.vod.s3_store._PIECE_BYTES", 1000)
+    async with s3_store(settings) as store:
+        await store.put_bytes("a", bytes(range(250)) * 10, MEDIA)
+        assert await store.get_file("a", tmp_path / "a", 1 << 20) == 2500
+    assert (tmp_path / "a").read_bytes() == bytes(range(250)) * 10
+    assert b2.refused == []
