@@ -5,6 +5,7 @@ IngestError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
 ├── MediaRefused              an upload that cannot be processed; names the reason and the field
+├── FilesMissing             a recording's files are not where they should be, yet (retryable)
 ├── TaskTooExpensive          a media task reached its limit of time or memory
 ├── TaskCrashed               a media task's process ended without an answer
 ├── MalformedMedia            bytes that break the rules of their format
@@ -59,6 +60,13 @@ class MediaRefused(IngestError):
         super().__init__(message)
         self.reason = reason
         self.field = field
+
+
+class FilesMissing(IngestError):
+    """Files of a recording are not on the store: not yet, or not any more."""
+
+    code = "files_missing"
+    retryable = True
 
 
 class TaskTooExpensive(IngestError):

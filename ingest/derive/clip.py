@@ -1,20 +1,12 @@
 """Cuts a clip out of a recording: by copy at chunk precision, or at the very frame."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.derive.cut import Cutter, Files, Span, SpanSelection
-from ingest.derive.mp4 import Mp4, write_mp4
+from ingest.derive.mp4 import write_mp4
 from ingest.derive.recording import Recording
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A clip that was cut: the stretch of the recording that it really shows, and its file."""
-
-    span: Span
-    mp4: Mp4
+from ingest.derive.requests import Clip
 
 
 def cut_at_chunks(

@@ -10,11 +10,11 @@ from itertools import groupby
 from pathlib import Path
 
 from ingest.derive.chunks import Chunk, load_chunks
-from ingest.derive.clip import Clip
 from ingest.derive.cut import Cutter, Files, Keyframe, Span, SpanSelection
 from ingest.derive.mp4 import write_mp4
 from ingest.derive.recording import Piece, RecordedTrack, Recording
 from ingest.derive.reencode import Coded, Frames, encode_anew
+from ingest.derive.requests import Clip
 from ingest.derive.track_init import TrackInit
 from ingest.errors import MediaRefused
 from ingest.media import VIDEO_TIMESCALE, MediaKind

@@ -3,28 +3,18 @@
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ingest.derive.movie_plan import Everything, MoviePlan, Selection
 from ingest.derive.recording import Recording
+from ingest.derive.requests import Mp4
 from ingest.derive.sample_table import MOVIE_TIMESCALE
 from ingest.media import MediaKind
 from ingest.packaging.boxes import box, full_box
 
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _BUFFER_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Mp4:
-    """What was written: size in bytes, length in seconds, picture size (0 without video)."""
-
-    size: int
-    duration_s: float
-    width: int
-    height: int
 
 
 def write_mp4(

@@ -1,45 +1,21 @@
 """Pictures of a recording: its poster, and the storyboard that players show while seeking."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.derive.cut import Cutter, Files
 from ingest.derive.jpeg import Sheet, encode_jpeg, fitted, scaled
 from ingest.derive.keyframes import Shot, shots
 from ingest.derive.recording import RecordedTrack, Recording
+from ingest.derive.requests import POSTER_NAME, STORYBOARD_NAME, Pictures, StoryboardRules
 from ingest.media import MediaKind
 
-POSTER_NAME = "poster.jpg"
-STORYBOARD_NAME = "storyboard.vtt"
 _POSTER_SIZE = (1280, 1280)
 _POSTER_SHARES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.0)
 _JUDGED_SIZE = (160, 160)
 _JUDGED_QUALITY = 8
 _SHORTEST_INTERVAL_S = 2.0
 _SHEET_QUALITY = 6
-
-
-@dataclass(frozen=True, slots=True)
-class StoryboardRules:
-    """Tiles fit into a square of `tile_px`; no more than `most_tiles` in all."""
-
-    tile_px: int = 160
-    columns: int = 10
-    rows: int = 10
-    most_tiles: int = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """What was written into the folder: the poster's size, the names of the sheets.
-
-    `poster` is None and `sheets` is empty where no keyframe could be decoded.
-    """
-
-    poster: tuple[int, int] | None
-    sheets: tuple[str, ...]
-    interval_s: float
 
 
 def write_pictures(

@@ -1,6 +1,6 @@
 """What is derived from recordings, as media tasks: each runs in a process of its own.
 
-A request names a `recording`, the `folder` that has its files, and where the outputs go.
+libav on a stranger's bytes; requests are in `ingest.derive.requests`.
 """
 
 import os
@@ -10,14 +10,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ingest.derive.clip import Clip, cut_at_chunks
-from ingest.derive.cut import Files, Span
+from ingest.derive.clip import cut_at_chunks
 from ingest.derive.exact_clip import cut_at_frames
 from ingest.derive.jpeg import encode_jpeg, fitted, scaled
 from ingest.derive.keyframes import Picture, decode_keyframe, first_keyframe, first_picture
 from ingest.derive.mp4 import write_mp4
-from ingest.derive.pictures import StoryboardRules, write_pictures
-from ingest.derive.recording import Recording
+from ingest.derive.pictures import write_pictures
+from ingest.derive.requests import (
+    Clip,
+    ClipRequest,
+    LivePicture,
+    PicturesRequest,
+    RecordingRequest,
+    ThumbnailsRequest,
+)
 from ingest.errors import MalformedMedia, MediaRefused
 
 _THUMBNAIL_PX = 640
@@ -26,54 +32,9 @@ Report = Callable[[float], None]
 RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True):
-    recording: Recording
-    folder: str
-    out: str
-
-    @property
-    def files(self) -> Files:
-        """Where the recording's files are."""
-        folder = Path(self.folder)
-        return lambda name: folder / name
-
-
-class Mp4Request(_Request, frozen=True, kw_only=True):
-    """`out`: the MP4."""
-
-
-class PicturesRequest(_Request, frozen=True, kw_only=True):
-    """`out`: a folder for the poster, the storyboard and its sheets."""
-
-    rules: StoryboardRules
-
-
-class ClipRequest(_Request, frozen=True, kw_only=True):
-    """`out`: the MP4; `poster`: a JPEG of its first frame; `scratch`: an empty folder."""
-
-    span: Span
-    exact: bool
-    poster: str
-    scratch: str
-
-
-class LivePicture(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of chunks with a keyframe in it, and its initialization section; `out`: a JPEG."""
-
-    init: str
-    media: str
-    out: str
-
-
-class ThumbnailsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest keyframes of live streams."""
-
-    pictures: list[LivePicture]
-
-
 def make_mp4(request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Answers an `Mp4`."""
-    asked = _read(request, Mp4Request)
+    asked = _read(request, RecordingRequest)
     out = Path(asked.out)
     return _answered(
         lambda: write_mp4(asked.recording, asked.files, out, progress=_percent(report))

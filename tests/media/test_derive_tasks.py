@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from ingest.derive.cut import Span
-from ingest.derive.pictures import StoryboardRules
-from ingest.derive.tasks import (
+from ingest.derive.requests import (
     ClipRequest,
     LivePicture,
-    Mp4Request,
     PicturesRequest,
+    RecordingRequest,
+    StoryboardRules,
     ThumbnailsRequest,
 )
 from ingest.errors import MediaRefused
@@ -36,7 +36,7 @@ async def run(task, request, progress=lambda _: None):
 
 async def test_an_mp4_is_made_in_a_process_of_its_own(show, tmp_path):
     out = tmp_path / "show.mp4"
-    request = Mp4Request(recording=journalled(show), folder=str(show), out=str(out))
+    request = RecordingRequest(recording=journalled(show), folder=str(show), out=str(out))
     answer = await run("make_mp4", request)
     assert answer["size"] == out.stat().st_size
     assert (answer["width"], answer["height"]) == (64, 48)
@@ -77,7 +77,7 @@ async def test_a_clip_is_cut_in_a_process_of_its_own(show, tmp_path, exact):
 
 async def test_a_file_that_is_no_media_is_refused_not_crashed_over(show, tmp_path):
     (show / "video/segment-1.m4s").write_bytes(b"\0\0\0\x04moof" + bytes(100))
-    request = Mp4Request(
+    request = RecordingRequest(
         recording=journalled(show), folder=str(show), out=str(tmp_path / "show.mp4")
     )
     with pytest.raises(MediaRefused) as caught:

@@ -11,8 +11,9 @@ from ingest.derive.clip import cut_at_chunks
 from ingest.derive.cut import Span
 from ingest.derive.exact_clip import cut_at_frames
 from ingest.derive.mp4 import write_mp4
-from ingest.derive.pictures import StoryboardRules, write_pictures
+from ingest.derive.pictures import write_pictures
 from ingest.derive.recording import Recording, recording_from_playlists
+from ingest.derive.requests import StoryboardRules
 from ingest.errors import MalformedMedia, MediaRefused
 from ingest.media import MediaKind
 from ingest.packaging.boxes import walk
