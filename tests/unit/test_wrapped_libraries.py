@@ -11,7 +11,7 @@ WRAPPERS = {
     "aiosqlite": set(),
     "alembic": {"controller/stores/migration.py", "controller/stores/migrations"},
     "asyncpg": {"controller/stores/driver_errors.py"},
-    "av": {"controller/dev/test_picture.py", "ingest/source/pull.py"},
+    "av": {"controller/dev/test_picture.py", "ingest/source/pull.py", "ingest/transcode"},
     "boto3": set(),
     "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth"},
