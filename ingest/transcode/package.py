@@ -21,10 +21,9 @@ from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
 from ingest.packaging.segmenter import PartReady, Segmenter, SegmentReady
 from ingest.settings import PackagingSettings
+from ingest.transcode.objects import DASH_NAME, HLS_NAME
 from ingest.window.live_window import LiveWindow
 
-HLS_NAME = "index.m3u8"
-DASH_NAME = "manifest.mpd"
 _SEGMENT_S = 4.0
 _WHOLE_S = 10 * 365 * 86_400.0
 _AUDIO = "audio"

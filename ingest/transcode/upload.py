@@ -24,28 +24,13 @@ from ingest.transcode.encoders import (
 )
 from ingest.transcode.filters import Resampler, Scaler
 from ingest.transcode.ladder import Picture, ladder, output_rate, upright
-from ingest.transcode.limits import MediaLimits
-from ingest.transcode.package import DASH_NAME, HLS_NAME, LadderPackage, VideoRendition
+from ingest.transcode.objects import POSTER_NAME, VideoRequest
+from ingest.transcode.package import LadderPackage, VideoRendition
 from ingest.transcode.source import Source
-
-POSTER_NAME = "poster.jpg"
-TARGET = "ingest.transcode.upload:process"
-"""What `run_task` calls it."""
 
 _JPEG_QUALITY = "3"
 _MOST_THREADS = 16
 _MOST_EARLY_FRAMES = 2000
-
-
-class VideoRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to make of which file. poster_s: the moment of the poster; the last picture when the
-    video is shorter. wall_s: what its start is called in HLS (Unix seconds)."""
-
-    source: str
-    folder: str
-    poster_s: float
-    wall_s: float
-    limits: MediaLimits
 
 
 class RenditionMade(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -211,6 +196,3 @@ class _Transcoding:
                 for rung in rungs
             ],
         )
-
-
-__all__ = ["DASH_NAME", "HLS_NAME", "POSTER_NAME", "TARGET", "VideoMade", "VideoRequest", "process"]
