@@ -12,8 +12,11 @@ import structlog
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
 from controller.composition.http import build_http
+from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
+from controller.composition.objects import build_store
 from controller.composition.room import add_room, build_room
+from controller.composition.uploads import build_media
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
@@ -105,13 +108,17 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     stack.push_async_callback(stores.database.close)
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
-    media = build_media_plane(settings, addresses.nginx_control, stack)
+    objects = build_store(settings, stack)
+    media = build_media_plane(settings, objects, addresses.nginx_control, stack)
+    uploads = build_media(
+        settings, objects, build_desk(settings, stores, stack), access.secrets.keys, clock
+    )
     limits, visits = HubLimits(), Visits()
     room = build_room(settings, stores, media, limits, clock)
     lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
     guesses = FailureLimiter(FailureAllowance(), time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, lifecycle, room.announcer, clock)
+    app = build_http(settings, stores, access, media, uploads, lifecycle, room.announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()

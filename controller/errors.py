@@ -7,10 +7,11 @@
     │   └── KeyNotRotatable · ProductMismatch · CannotFollowSelf · MalformedJson · BadHttpRequest
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
-    │   └── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
-    │   └── RouteNotFound
+    │   └── UploadNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
@@ -19,6 +20,7 @@
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
     ├── InternalError (500) · ConfigurationError (500, at the start only)
+    ├── ObjectsUnavailable · UploadsBusy (503, retryable) · StorageFull (507, retryable)
     └── StoreUnavailable (503, retryable)
         └── StoreOutdated
 
@@ -202,6 +204,27 @@ class NotYourProduct(Forbidden):
     default_detail = "Not your product"
 
 
+class NotYourUpload(Forbidden):
+    """Uploads are their uploader's."""
+
+    code = "not_your_upload"
+    default_detail = "Not your upload"
+
+
+class NotYourJob(Forbidden):
+    """Jobs are shown to whoever handed them in."""
+
+    code = "not_your_job"
+    default_detail = "Not your job"
+
+
+class UploadTicketRefused(Forbidden):
+    """An upload address that was changed, or is too old."""
+
+    code = "upload_ticket_refused"
+    default_detail = "The upload address is not valid, or not any more"
+
+
 class NotInAudience(Forbidden):
     """The stream's audience does not include the caller."""
 
@@ -246,8 +269,15 @@ class UserNotFound(NotFound):
     default_detail = "User not found"
 
 
+class UploadNotFound(NotFound):
+    """Nothing has been uploaded under this key."""
+
+    code = "upload_not_found"
+    default_detail = "Upload not found"
+
+
 class JobNotFound(NotFound):
-    """No job has this id, or it is someone else's."""
+    """No job has this id."""
 
     code = "job_not_found"
     default_detail = "Job not found"
@@ -387,6 +417,36 @@ class StoreUnavailable(ControllerError):
     retryable = True
     title = "Service unavailable"
     default_detail = "The database is not available"
+
+
+class ObjectsUnavailable(ControllerError):
+    """The object store did not answer, or will not have it."""
+
+    code = "objects_unavailable"
+    http_status = 503
+    retryable = True
+    title = "Service unavailable"
+    default_detail = "The object store is not available"
+
+
+class UploadsBusy(ControllerError):
+    """As many uploads as the server takes at once are going on."""
+
+    code = "uploads_busy"
+    http_status = 503
+    retryable = True
+    title = "Service unavailable"
+    default_detail = "Too many uploads at once"
+
+
+class StorageFull(ControllerError):
+    """The disk has no room for the upload."""
+
+    code = "storage_full"
+    http_status = 507
+    retryable = True
+    title = "Insufficient storage"
+    default_detail = "There is no room for the upload"
 
 
 class StoreOutdated(StoreUnavailable):

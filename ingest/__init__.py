@@ -15,23 +15,40 @@ from ingest.errors import (
     TaskTooExpensive,
 )
 from ingest.parent_death import die_with_parent
-from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
+from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.supervisor import SessionSupervisor
 from ingest.settings import PackagingSettings
 from ingest.tasks.process import TaskLimits, run_task
+from ingest.transcode.limits import MediaLimits
+from ingest.transcode.objects import (
+    DASH_NAME,
+    HLS_NAME,
+    POSTER_NAME,
+    VIDEO_TASK,
+    MadeFile,
+    VideoRequest,
+    made_files,
+)
 from ingest.vod.local_store import LocalObjectStore
 from ingest.vod.publisher import Vod
 from ingest.vod.upload_ledger import UploadLedger
 from ingest.vod.uploader import Uploader
 
 __all__ = [
+    "DASH_NAME",
+    "HLS_NAME",
+    "POSTER_NAME",
+    "VIDEO_TASK",
     "Clock",
     "Delivery",
     "IngestError",
     "LocalObjectStore",
+    "MadeFile",
+    "MediaLimits",
     "MediaRefused",
+    "ObjectKind",
     "ObjectStore",
     "ObjectStoreError",
     "ObjectStoreRefused",
@@ -47,8 +64,10 @@ __all__ = [
     "TaskTooExpensive",
     "UploadLedger",
     "Uploader",
+    "VideoRequest",
     "Vod",
     "create_delivery",
     "die_with_parent",
+    "made_files",
     "run_task",
 ]

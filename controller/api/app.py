@@ -15,6 +15,7 @@ from controller.api.docs_page import docs_page
 from controller.api.engagement import EngagementHandlers, PlaybackGranter
 from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
+from controller.api.media import MediaHandlers, media_operations
 from controller.api.middleware import answer_preflights, answer_problems, decorate, observe_requests
 from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
 from controller.api.playback_access import PATH, PlaybackAccessHandler
@@ -23,7 +24,10 @@ from controller.api.reading import MOST_BODY_BYTES
 from controller.api.registry import AnyOperation, DocumentedRoute
 from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
+from controller.api.uploads import PATH as UPLOAD_PATH
+from controller.api.uploads import UploadReceiver
 from controller.domain.engagement_service import EngagementService
+from controller.domain.media_service import MediaService
 from controller.domain.ports import (
     Clock,
     EngagementStore,
@@ -58,11 +62,13 @@ class ApiDependencies:
     clock: Clock
     urls: PublicUrls
     client_address: ClientAddress
+    media: MediaService
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
     documented_routes: Sequence[DocumentedRoute] = ()
     extra_operations: Sequence[AnyOperation] = ()
+    upload_receiver: UploadReceiver | None = None
 
 
 def create_api(deps: ApiDependencies) -> web.Application:
@@ -86,6 +92,9 @@ def create_api(deps: ApiDependencies) -> web.Application:
     app.on_cleanup.append(commands.on_cleanup)
     for operation in operations:
         _add(app, operation.method, f"{BASE_PATH}{operation.path}", binder.bind(operation))
+    if deps.upload_receiver is not None:
+        receive = deps.upload_receiver.put
+        app.router.add_route("PUT", f"{BASE_PATH}{UPLOAD_PATH.replace('}', ':.+}')}", receive)
     info = ApiInfo(version=deps.version, public_url=deps.urls.public_url)
     document = openapi_document(operations, deps.documented_routes, info)
     page = docs_page(document)
@@ -122,6 +131,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
         ),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
+        *media_operations(MediaHandlers(deps.media, deps.urls)),
     ]
 
 

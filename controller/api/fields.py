@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from controller.domain.media import ALLOWED_TYPES, UPLOAD_KEY_PATTERN
 from controller.domain.paging import CURSOR_PATTERN, Cursor
 
 UUID_PATTERN = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
@@ -125,6 +126,22 @@ Moment = Annotated[
         },
         mode="validation",
     ),
+]
+Filename = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_LINE)]
+UploadType = Annotated[
+    str,
+    StringConstraints(pattern=f"^({'|'.join(map(re.escape, ALLOWED_TYPES))})$"),
+    WithJsonSchema({"type": "string", "enum": [*ALLOWED_TYPES]}, mode="validation"),
+]
+UploadSize = Annotated[
+    int,
+    Field(ge=1, le=5_000_000_000, description="Bytes, exactly."),
+    BeforeValidator(_parse_whole),
+]
+UploadKey = Annotated[str, StringConstraints(max_length=300, pattern=UPLOAD_KEY_PATTERN)]
+PosterTime = Annotated[
+    float,
+    Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds from the video's start."),
 ]
 Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_limit)]
 CursorWord = Annotated[

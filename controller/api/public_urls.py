@@ -24,6 +24,10 @@ class PublicUrls:
         """The recording's Multivariant Playlist."""
         return f"{self.vod_base_url}{_prefix(token)}/vods/{stream_id}.m3u8"
 
+    def stored(self, key: str) -> str:
+        """An object that is for everybody who knows its address."""
+        return f"{self.vod_base_url}/{key}"
+
 
 def _prefix(token: str | None) -> str:
     # In front of everything, so that every relative address in a playlist keeps it.

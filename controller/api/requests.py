@@ -12,17 +12,22 @@ from controller.api.fields import (
     CursorWord,
     Description,
     DurationMin,
+    Filename,
     Id,
     Latitude,
     Limit,
     Longitude,
     Moment,
+    PosterTime,
     Price,
     Quantity,
     SecondsOfStream,
     SecureWebAddress,
     Share,
     Title,
+    UploadKey,
+    UploadSize,
+    UploadType,
     Username,
     WebAddress,
 )
@@ -221,3 +226,24 @@ class DevicePut(
     RootModel[Annotated[FcmDevice | WebPushDevice, Field(discriminator="kind")]],
 ):
     """A push target of the caller's."""
+
+
+class UploadCreate(JsonBody):
+    """What is to be uploaded."""
+
+    filename: Filename
+    content_type: UploadType
+    size: UploadSize
+
+
+class VideoOptions(JsonBody):
+    """How a video is processed."""
+
+    poster_timestamp_seconds: PosterTime = 1.0
+
+
+class VideoProcess(JsonBody):
+    """Which upload to process."""
+
+    key: UploadKey
+    options: VideoOptions = VideoOptions()

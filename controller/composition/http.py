@@ -11,6 +11,7 @@ from controller.api.public_urls import PublicUrls
 from controller.composition.access import Access
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane
+from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
 from controller.publishing.playback import StreamPlayback
 from controller.settings import Settings
@@ -25,6 +26,7 @@ def build_http(
     stores: Stores,
     access: Access,
     media: MediaPlane,
+    uploads: MediaParts,
     publishing: PublishingControl,
     announcer: StreamAnnouncer,
     clock: Clock,
@@ -53,6 +55,8 @@ def build_http(
             version=version("golive"),
             cors_origins=settings.cors_origins,
             documented_routes=DOCUMENTED_ROUTES,
+            media=uploads.service,
+            upload_receiver=uploads.receiver,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),

@@ -11,7 +11,7 @@ from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import PackagingSettings, SessionSupervisor
+from ingest import ObjectStore, PackagingSettings, SessionSupervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,16 @@ class MediaPlane:
     nginx: NginxRtmp
 
 
-def build_media_plane(settings: Settings, nginx_control: str, stack: AsyncExitStack) -> MediaPlane:
+def build_media_plane(
+    settings: Settings, objects: ObjectStore, nginx_control: str, stack: AsyncExitStack
+) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
     supervisor = SessionSupervisor(
         data / "live",
-        build_uploader(settings, stack),
+        build_uploader(settings, objects, stack),
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s,

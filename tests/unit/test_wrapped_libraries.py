@@ -17,6 +17,7 @@ WRAPPERS = {
         "ingest/derive/keyframes.py",
         "ingest/derive/reencode.py",
         "ingest/source/pull.py",
+        "ingest/transcode",
     },
     "boto3": set(),
     "huey": {"controller/jobs/huey_queue.py"},

@@ -39,6 +39,10 @@ CONTRACT = {
     ("PUT", "/users/me"),
     ("PUT", "/users/me/devices/{device_id}"),
     ("DELETE", "/users/me/devices/{device_id}"),
+    ("POST", "/media/upload-url"),
+    ("POST", "/media/video/process"),
+    ("GET", "/media/status/{job_id}"),
+    ("DELETE", "/media/status/{job_id}"),
 }
 
 
