@@ -11,6 +11,7 @@ import structlog
 
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
+from controller.composition.derived import build_derived
 from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
@@ -110,18 +111,20 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     access = await build_access(settings, stores, clock, stack)
     objects = build_store(settings, stack)
     media = build_media_plane(settings, objects, addresses.nginx_control, stack)
-    uploads = build_media(
-        settings, objects, build_desk(settings, stores, stack), access.secrets.keys, clock
-    )
+    desk = build_desk(settings, stores, stack)
+    uploads = build_media(settings, objects, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
+    derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     room = build_room(settings, stores, media, limits, clock)
-    lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
+    announcer, finished = room.announcer, derived.derivations.stream_finished
+    lifecycle = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
     guesses = FailureLimiter(FailureAllowance(), time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, uploads, lifecycle, room.announcer, clock)
+    app = build_http(settings, stores, access, media, uploads, derived, lifecycle, announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
+    derived.start()
     hooks = Listener(create_hooks(publishing), addresses.hooks)
     http = Listener(app, addresses.http)
     running = await _run_room(room, stack)

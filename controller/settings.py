@@ -150,6 +150,21 @@ class Settings(BaseSettings):
     dvr_window_s: float = Field(
         default=600.0, ge=12.0, description="How far back live players may seek."
     )
+    thumbnail_interval_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=3600,
+        description="How often a live stream's picture is made anew; 0: never.",
+    )
+    clip_longest_s: float = Field(
+        default=300.0, ge=1, le=3600, description="The longest clip that a host may cut."
+    )
+    clip_longest_exact_s: float = Field(
+        default=60.0, ge=1, le=600, description="The same for clips that are cut at the very frame."
+    )
+    clips_per_stream: int = Field(
+        default=100, ge=1, le=1000, description="How many clips a stream may have."
+    )
     job_workers: int = Field(
         default=1,
         ge=0,

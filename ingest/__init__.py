@@ -1,7 +1,8 @@
 """The media plane: encoder's packets in, CMAF for HLS, LL-HLS and DASH out, and a recording.
 
-This module is its public face, beside `ingest.s3`; nothing outside imports deeper. `ingest` never
-imports `controller`, reads no environment and knows no database of the controller's.
+This module is its public face, beside `ingest.s3` and `ingest.derivatives`; nothing outside
+imports deeper. `ingest` never imports `controller`, reads no environment and knows no database of
+the controller's.
 """
 
 from ingest.clock import Clock, SystemClock

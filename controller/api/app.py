@@ -3,11 +3,13 @@
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from aiohttp import web
 
 from controller.api.binding import Binder, HeaderAuthenticator
 from controller.api.client_address import ClientAddress
+from controller.api.clips import ClipHandlers, clip_operations
 from controller.api.commands import Commands
 from controller.api.directory import DirectoryHandlers
 from controller.api.directory_routes import directory_operations
@@ -26,7 +28,10 @@ from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
 from controller.api.uploads import PATH as UPLOAD_PATH
 from controller.api.uploads import UploadReceiver
+from controller.domain.clip_service import ClipService
+from controller.domain.derived import ClipRules, ClipSource, DerivedStore
 from controller.domain.engagement_service import EngagementService
+from controller.domain.jobs import JobDesk
 from controller.domain.media_service import MediaService
 from controller.domain.ports import (
     Clock,
@@ -63,6 +68,10 @@ class ApiDependencies:
     urls: PublicUrls
     client_address: ClientAddress
     media: MediaService
+    derived: DerivedStore
+    clip_source: ClipSource
+    clip_rules: ClipRules
+    jobs: JobDesk
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
@@ -125,6 +134,16 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         announcer=deps.announcer,
         clock=deps.clock,
     )
+    clips = ClipService(
+        streams=deps.streams,
+        audience=streams,
+        derived=deps.derived,
+        source=deps.clip_source,
+        jobs=deps.jobs,
+        rules=deps.clip_rules,
+        clock=deps.clock,
+        new_id=uuid4,
+    )
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
         *engagement_operations(
@@ -132,6 +151,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         ),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
         *media_operations(MediaHandlers(deps.media, deps.urls)),
+        *clip_operations(ClipHandlers(clips, deps.urls)),
     ]
 
 

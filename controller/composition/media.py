@@ -1,7 +1,9 @@
 """The media plane: nginx's control, sessions, recordings, the life of streams."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import UUID
 
 from controller.composition.objects import build_uploader
 from controller.domain.ports import Clock
@@ -47,10 +49,14 @@ def build_lifecycle(
     announcer: EncoderAnnouncer,
     visits: Visits,
     clock: Clock,
+    on_finished: Callable[[UUID, bool], None],
     stack: AsyncExitStack,
 ) -> StreamLifecycle:
-    """What becomes of streams, from the first encoder to the VOD; `stack` closes it."""
-    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base)
+    """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
+
+    on_finished: called when a stream's media are, with whether there is a recording.
+    """
+    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base, on_finished)
     stack.push_async_callback(recordings.close)
     lifecycle = StreamLifecycle(
         stores.streams,

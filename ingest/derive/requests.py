@@ -12,6 +12,7 @@ from ingest.derive.cut import Files, Span
 from ingest.derive.recording import Recording
 
 TASKS = "ingest.derive.tasks"
+THUMBNAILS_TASK = f"{TASKS}:make_thumbnails"
 POSTER_NAME = "poster.jpg"
 STORYBOARD_NAME = "storyboard.vtt"
 
