@@ -6,7 +6,7 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -22,10 +22,14 @@ from ingest.journal_entries import (
     segment_name,
 )
 from ingest.media import MediaKind
-from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment
+from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment, Totals
+from ingest.window.segment_log import SegmentLog, SegmentsView
 
 _PARTS_LISTED_TARGETS = 3
 """Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
+
+_RECENT_SEGMENTS = 64
+"""Finished segments that stay in memory; older ones are in a file."""
 
 _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
@@ -43,8 +47,13 @@ class _RenditionState:
     first: InitWritten
     inits: dict[int, InitSection] = field(default_factory=dict)
     init: int = 0
-    finished: deque[Segment] = field(default_factory=deque)
+    finished: deque[Segment] = field(default_factory=deque)  # the newest, behind the log's
+    log: SegmentLog | None = None
+    log_start: int = 0
     finished_s: float = 0.0
+    finished_size: int = 0
+    dependent: int = 0  # finished segments that do not start with a keyframe
+    peak_bandwidth: int = 0
     open_parts: list[Part] = field(default_factory=list)
     open_msn: int = 0
     open_start: int = 0
@@ -58,9 +67,40 @@ class _RenditionState:
     snapshot: Rendition | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def logged(self) -> int:
+        """Listed segments in the log."""
+        return len(self.log) - self.log_start if self.log is not None else 0
+
+    @property
+    def listed(self) -> int:
+        """Finished segments in the window."""
+        return self.logged + len(self.finished)
+
+    @property
+    def oldest(self) -> Segment:
+        """The first finished segment."""
+        if self.log is not None and self.logged:
+            return next(self.log.read(self.log_start, self.log_start + 1))
+        return self.finished[0]
+
+    @property
+    def oldest_msn(self) -> int:
+        """Its number: a rendition leaves none out."""
+        return self.finished[0].msn - self.logged
+
+    def pop_oldest(self) -> Segment:
+        """Take it out."""
+        oldest = self.oldest
+        if self.logged:
+            self.log_start += 1
+        else:
+            self.finished.popleft()
+        return oldest
+
 
 class LiveWindow:
-    """The last `dvr_window_s` seconds of a stream, as its journal tells them."""
+    """The last `dvr_window_s` seconds of a stream, as its journal tells them; infinity: all."""
 
     def __init__(self, dvr_window_s: float) -> None:
         self._dvr_window_s = dvr_window_s
@@ -231,8 +271,14 @@ class LiveWindow:
         state.open_parts = []
         state.finished.append(segment)
         state.finished_s += segment.duration_s
+        state.finished_size += segment.size
+        state.dependent += not segment.independent
+        if segment.duration_s > 0:
+            rate = int(segment.size * 8 / segment.duration_s)
+            state.peak_bandwidth = max(state.peak_bandwidth, rate)
         state.media_s += segment.duration_s
         self._trim(entry.rendition, state)
+        self._put_away(state)
 
     def _segment(
         self,
@@ -265,11 +311,12 @@ class LiveWindow:
         )
 
     def _snapshot(self, name: str, state: _RenditionState) -> Rendition:
-        segments = tuple(state.finished)
+        segments: Sequence[Segment] = tuple(state.finished)
+        growing: tuple[Segment, ...] = ()
         if state.open_parts:
             scale = state.inits[state.init].timescale
             duration_s = sum(part.duration_s for part in state.open_parts)
-            growing = self._segment(
+            open_segment = self._segment(
                 state,
                 msn=state.open_msn,
                 start=state.open_start,
@@ -277,7 +324,14 @@ class LiveWindow:
                 size=sum(part.size for part in state.open_parts),
                 finished=False,
             )
-            segments = (*segments, growing)
+            growing = (open_segment,)
+        totals = None
+        if state.log is not None:
+            totals = _totals(state, growing)
+            recent = (*segments, *growing)
+            segments = SegmentsView(state.log, state.log_start, len(state.log), recent)
+        else:
+            segments = (*segments, *growing)
         return Rendition(
             name=name,
             kind=MediaKind(state.first.kind),
@@ -288,7 +342,16 @@ class LiveWindow:
             next_part=state.next_part,
             parts_from_msn=self._parts_from(state),
             ended=self._ended,
+            totals=totals,
         )
+
+    @staticmethod
+    def _put_away(state: _RenditionState) -> None:
+        """Move what is old, and lists no parts, from memory into the log."""
+        while len(state.finished) > _RECENT_SEGMENTS and not state.finished[0].parts:
+            if state.log is None:
+                state.log = SegmentLog()
+            state.log.append(state.finished.popleft())
 
     @staticmethod
     def _parts_from(state: _RenditionState) -> int:
@@ -312,11 +375,13 @@ class LiveWindow:
         keep_s = max(self._dvr_window_s, _SHORTEST_WINDOW_TARGETS * target_s)
         if state is leader:
             while (
-                len(state.finished) > 1 and state.finished_s - state.finished[0].duration_s > keep_s
+                state.listed > 1
+                and state.finished_s > keep_s
+                and state.finished_s - state.oldest.duration_s > keep_s
             ):
                 self._take_out(name, state)
-        elif leader.finished:
-            while len(state.finished) > 1 and state.finished[0].msn < leader.finished[0].msn:
+        elif leader.listed:
+            while state.listed > 1 and state.oldest_msn < leader.oldest_msn:
                 self._take_out(name, state)
         self._retire_parts(name, state)
         for due in (state.removed, state.removed_parts):
@@ -329,8 +394,10 @@ class LiveWindow:
         playlist that listed it (RFC 8216 §6.2.2), the segment that grew included."""
         target_s = state.first.target_duration_s
         longest_s = state.finished_s + target_s
-        segment = state.finished.popleft()
+        segment = state.pop_oldest()
         state.finished_s -= segment.duration_s
+        state.finished_size -= segment.size
+        state.dependent -= not segment.independent
         at_s = state.media_s + segment.duration_s + longest_s + target_s
         files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
         state.removed.append(_Due(at_s, files))
@@ -348,6 +415,15 @@ class LiveWindow:
             files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
             state.removed_parts.append(_Due(state.media_s + grace_s, files))
             state.finished[position] = replace(segment, parts=())
+
+
+def _totals(state: _RenditionState, growing: tuple[Segment, ...]) -> Totals:
+    return Totals(
+        duration_s=state.finished_s + sum(segment.duration_s for segment in growing),
+        size=state.finished_size + sum(segment.size for segment in growing),
+        independent=not state.dependent and all(segment.independent for segment in growing),
+        peak_bandwidth=state.peak_bandwidth,
+    )
 
 
 Watcher = Callable[[LiveWindow, Iterable[str]], None]
