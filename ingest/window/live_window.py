@@ -5,10 +5,8 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from ingest.journal_entries import (
     Checkpoint,
@@ -22,81 +20,14 @@ from ingest.journal_entries import (
     segment_name,
 )
 from ingest.media import MediaKind
-from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment, Totals
-from ingest.window.segment_log import SegmentLog, SegmentsView
+from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment
+from ingest.window.rendition_state import Due, RenditionState
 
 _PARTS_LISTED_TARGETS = 3
 """Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
 
-_RECENT_SEGMENTS = 64
-"""Finished segments that stay in memory; older ones are in a file."""
-
 _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
-
-
-class _Due(NamedTuple):
-    """Files that may go once the rendition's media have come to `at_s`."""
-
-    at_s: float
-    files: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _RenditionState:
-    first: InitWritten
-    inits: dict[int, InitSection] = field(default_factory=dict)
-    init: int = 0
-    finished: deque[Segment] = field(default_factory=deque)  # the newest, behind the log's
-    log: SegmentLog | None = None
-    log_start: int = 0
-    finished_s: float = 0.0
-    finished_size: int = 0
-    dependent: int = 0  # finished segments that do not start with a keyframe
-    peak_bandwidth: int = 0
-    open_parts: list[Part] = field(default_factory=list)
-    open_msn: int = 0
-    open_start: int = 0
-    next_part: int = 0
-    media_s: float = 0.0  # of all segments there ever were
-    removed: deque[_Due] = field(default_factory=deque)
-    removed_parts: deque[_Due] = field(default_factory=deque)
-    since_msn: int = 0
-    since_s: float = 0.0
-    in_gap: bool | None = None  # None: the Period has no segment yet
-    snapshot: Rendition | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def logged(self) -> int:
-        """Listed segments in the log."""
-        return len(self.log) - self.log_start if self.log is not None else 0
-
-    @property
-    def listed(self) -> int:
-        """Finished segments in the window."""
-        return self.logged + len(self.finished)
-
-    @property
-    def oldest(self) -> Segment:
-        """The first finished segment."""
-        if self.log is not None and self.logged:
-            return next(self.log.read(self.log_start, self.log_start + 1))
-        return self.finished[0]
-
-    @property
-    def oldest_msn(self) -> int:
-        """Its number: a rendition leaves none out."""
-        return self.finished[0].msn - self.logged
-
-    def pop_oldest(self) -> Segment:
-        """Take it out."""
-        oldest = self.oldest
-        if self.logged:
-            self.log_start += 1
-        else:
-            self.finished.popleft()
-        return oldest
 
 
 class LiveWindow:
@@ -106,7 +37,7 @@ class LiveWindow:
         self._dvr_window_s = dvr_window_s
         self._period = PeriodStarted(period=-1, wall_s=0.0, reason="")
         self._first_period: PeriodStarted | None = None
-        self._renditions: dict[str, _RenditionState] = {}
+        self._renditions: dict[str, RenditionState] = {}
         self._ended = False
         self._version = 0
         self._started = asyncio.Event()
@@ -226,7 +157,7 @@ class LiveWindow:
         return {entry.rendition}
 
     def _take_init(self, entry: InitWritten) -> None:
-        state = self._renditions.setdefault(entry.rendition, _RenditionState(first=entry))
+        state = self._renditions.setdefault(entry.rendition, RenditionState(first=entry))
         state.init = entry.init
         state.inits[entry.init] = InitSection(
             init=entry.init,
@@ -238,7 +169,7 @@ class LiveWindow:
             sample_rate=entry.sample_rate,
         )
 
-    def _take_part(self, state: _RenditionState, entry: PartWritten) -> None:
+    def _take_part(self, state: RenditionState, entry: PartWritten) -> None:
         if not state.open_parts:
             state.open_msn, state.open_start = entry.msn, entry.start
         scale = state.inits[state.init].timescale
@@ -253,7 +184,7 @@ class LiveWindow:
         state.open_parts.append(part)
         state.next_part = entry.number + 1
 
-    def _take_segment(self, state: _RenditionState, entry: SegmentWritten) -> None:
+    def _take_segment(self, state: RenditionState, entry: SegmentWritten) -> None:
         gap = entry.parts == 0
         if state.in_gap is not None and state.in_gap is not gap:
             scale = state.inits[state.init].timescale
@@ -278,11 +209,11 @@ class LiveWindow:
             state.peak_bandwidth = max(state.peak_bandwidth, rate)
         state.media_s += segment.duration_s
         self._trim(entry.rendition, state)
-        self._put_away(state)
+        state.put_away()
 
     def _segment(
         self,
-        state: _RenditionState,
+        state: RenditionState,
         *,
         msn: int,
         start: int,
@@ -310,51 +241,38 @@ class LiveWindow:
             since_s=state.since_s,
         )
 
-    def _snapshot(self, name: str, state: _RenditionState) -> Rendition:
-        segments: Sequence[Segment] = tuple(state.finished)
-        growing: tuple[Segment, ...] = ()
-        if state.open_parts:
-            scale = state.inits[state.init].timescale
-            duration_s = sum(part.duration_s for part in state.open_parts)
-            open_segment = self._segment(
-                state,
-                msn=state.open_msn,
-                start=state.open_start,
-                duration=round(duration_s * scale),
-                size=sum(part.size for part in state.open_parts),
-                finished=False,
-            )
-            growing = (open_segment,)
-        totals = None
-        if state.log is not None:
-            totals = _totals(state, growing)
-            recent = (*segments, *growing)
-            segments = SegmentsView(state.log, state.log_start, len(state.log), recent)
-        else:
-            segments = (*segments, *growing)
+    def _growing(self, state: RenditionState) -> tuple[Segment, ...]:
+        """The segment whose parts are coming, if any has come."""
+        if not state.open_parts:
+            return ()
+        duration_s = sum(part.duration_s for part in state.open_parts)
+        growing = self._segment(
+            state,
+            msn=state.open_msn,
+            start=state.open_start,
+            duration=round(duration_s * state.inits[state.init].timescale),
+            size=sum(part.size for part in state.open_parts),
+            finished=False,
+        )
+        return (growing,)
+
+    def _snapshot(self, name: str, state: RenditionState) -> Rendition:
+        growing = self._growing(state)
         return Rendition(
             name=name,
             kind=MediaKind(state.first.kind),
             target_duration_s=state.first.target_duration_s,
             part_target_s=state.first.part_target_s,
             inits=tuple(state.inits.values()),
-            segments=segments,
+            segments=state.segments(growing),
             next_part=state.next_part,
             parts_from_msn=self._parts_from(state),
             ended=self._ended,
-            totals=totals,
+            totals=state.totals(growing),
         )
 
     @staticmethod
-    def _put_away(state: _RenditionState) -> None:
-        """Move what is old, and lists no parts, from memory into the log."""
-        while len(state.finished) > _RECENT_SEGMENTS and not state.finished[0].parts:
-            if state.log is None:
-                state.log = SegmentLog()
-            state.log.append(state.finished.popleft())
-
-    @staticmethod
-    def _parts_from(state: _RenditionState) -> int:
+    def _parts_from(state: RenditionState) -> int:
         """First segment whose parts are still listed."""
         listed_s, limit_s = 0.0, _PARTS_LISTED_TARGETS * state.first.target_duration_s
         msn = state.open_msn
@@ -365,7 +283,7 @@ class LiveWindow:
                 break
         return msn
 
-    def _trim(self, name: str, state: _RenditionState) -> None:
+    def _trim(self, name: str, state: RenditionState) -> None:
         """Take out what is behind the window, and files whose time has come.
 
         The first rendition decides; the others list the same Media Sequence Numbers.
@@ -389,7 +307,7 @@ class LiveWindow:
                 self._expired.extend(due.popleft().files)
 
     @staticmethod
-    def _take_out(name: str, state: _RenditionState) -> None:
+    def _take_out(name: str, state: RenditionState) -> None:
         """Remove the oldest segment; its file stays for its own duration and that of the longest
         playlist that listed it (RFC 8216 §6.2.2), the segment that grew included."""
         target_s = state.first.target_duration_s
@@ -400,9 +318,9 @@ class LiveWindow:
         state.dependent -= not segment.independent
         at_s = state.media_s + segment.duration_s + longest_s + target_s
         files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
-        state.removed.append(_Due(at_s, files))
+        state.removed.append(Due(at_s, files))
 
-    def _retire_parts(self, name: str, state: _RenditionState) -> None:
+    def _retire_parts(self, name: str, state: RenditionState) -> None:
         """Parts stay three Target Durations after they were listed last (rfc8216bis §6.2.2)."""
         listed_from = self._parts_from(state)
         grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
@@ -413,17 +331,8 @@ class LiveWindow:
             if not segment.parts:
                 break
             files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
-            state.removed_parts.append(_Due(state.media_s + grace_s, files))
+            state.removed_parts.append(Due(state.media_s + grace_s, files))
             state.finished[position] = replace(segment, parts=())
-
-
-def _totals(state: _RenditionState, growing: tuple[Segment, ...]) -> Totals:
-    return Totals(
-        duration_s=state.finished_s + sum(segment.duration_s for segment in growing),
-        size=state.finished_size + sum(segment.size for segment in growing),
-        independent=not state.dependent and all(segment.independent for segment in growing),
-        peak_bandwidth=state.peak_bandwidth,
-    )
 
 
 Watcher = Callable[[LiveWindow, Iterable[str]], None]

@@ -8,7 +8,7 @@ import pytest
 from ingest.manifest.dash_mpd import live_mpd
 from ingest.manifest.hls_history import PlaylistHistory
 from ingest.manifest.hls_playlist import media_playlist, multivariant_playlist
-from ingest.window import live_window
+from ingest.window import rendition_state
 from ingest.window.live_window import LiveWindow
 from ingest.window.segment_log import SegmentsView
 from tests.support.media_values import WALL_S, JournalScript
@@ -34,7 +34,7 @@ def eventful(window, segments):
 def in_memory(monkeypatch, dvr_window_s, segments):
     """The same window without a log."""
     with monkeypatch.context() as patched:
-        patched.setattr(live_window, "_RECENT_SEGMENTS", 10**9)
+        patched.setattr(rendition_state, "RECENT_SEGMENTS", 10**9)
         window = LiveWindow(dvr_window_s)
         eventful(window, segments)
     return window
