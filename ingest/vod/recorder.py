@@ -28,8 +28,7 @@ class Recorder:
     """Reads the journal in `folder`, from its start; `catch_up` is safe to call from several
     tasks.
 
-    In memory it keeps a line for each Media Segment, about 1.5 MB an hour of video and sound in
-    segments of 2 s.
+    It keeps the Media Segments of the whole stream, all but the newest in a file without a name.
     """
 
     def __init__(self, stream_id: str, folder: Path, uploader: Uploader) -> None:
