@@ -12,9 +12,10 @@ from ingest.session.health import LATENESS_BOUNDS_S
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.supervisor import SessionSupervisor
-from ingest.settings import PackagingSettings
+from ingest.settings import Keep, PackagingSettings, RecordingPlan, Thrift
 from ingest.vod.local_store import LocalObjectStore
 from ingest.vod.publisher import Vod
+from ingest.vod.split_store import SplitStore
 from ingest.vod.upload_ledger import UploadLedger
 from ingest.vod.uploader import Uploader
 
@@ -23,6 +24,7 @@ __all__ = [
     "Clock",
     "Delivery",
     "IngestError",
+    "Keep",
     "LocalObjectStore",
     "ObjectStore",
     "ObjectStoreError",
@@ -30,10 +32,13 @@ __all__ = [
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PublicationProbe",
+    "RecordingPlan",
     "SessionSpec",
     "SessionState",
     "SessionSupervisor",
+    "SplitStore",
     "SystemClock",
+    "Thrift",
     "UploadLedger",
     "Uploader",
     "Vod",

@@ -4,6 +4,7 @@ IngestError
 ├── SourceError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
+├── SpoolFull                 nginx-rtmp would soon have no space to record into
 ├── MalformedMedia            bytes that break the rules of their format
 ├── JournalCorrupt            a journal line before the last one cannot be read
 ├── LedgerUnavailable         the upload ledger cannot be read or written (retryable)
@@ -39,6 +40,12 @@ class UnsupportedMedia(SourceError):
     """A codec or a track layout that the packager has no words for."""
 
     code = "unsupported_media"
+
+
+class SpoolFull(IngestError):
+    """nginx-rtmp would soon have no space to record the publication into: it must end before."""
+
+    code = "spool_full"
 
 
 class MalformedMedia(IngestError):

@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -109,6 +109,27 @@ class S3ObjectStore:
                 return stored.md5 == _md5(file).hexdigest()
 
         return await self._call("HeadObject", key, compare)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys of all objects that begin with `prefix`."""
+        cut = len(self._full(""))
+
+        def find() -> list[str]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=self._full(prefix)
+            )
+            return [item["Key"][cut:] for page in pages for item in page.get("Contents", [])]
+
+        return await self._call("ListObjectsV2", prefix, find)
+
+    async def delete(self, key: str) -> None:
+        """Remove the object. One call an object: DeleteObjects sends a checksum header that B2
+        may refuse."""
+        await self._call(
+            "DeleteObject",
+            key,
+            lambda: self._client.delete_object(Bucket=self._settings.bucket, Key=self._full(key)),
+        )
 
     async def check(self) -> None:
         """Raise unless the bucket answers to our key."""
