@@ -98,10 +98,14 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     media = build_media_plane(settings, addresses.nginx_control, registry, stack)
     limits, visits = HubLimits(), Visits()
     room = build_room(settings, stores, media, limits, clock)
-    lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
+    await media.space.look()
+    published = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
+    lifecycle = published.lifecycle
     guesses = FailureLimiter(FailureAllowance(), time.monotonic)
-    publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, lifecycle, room.announcer, clock)
+    publishing = PublishService(
+        access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
+    )
+    app = build_http(settings, stores, access, media, published, room.announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()

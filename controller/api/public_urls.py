@@ -11,6 +11,7 @@ class PublicUrls:
     public_url: str
     rtmp_url: str
     vod_base_url: str
+    private_vod_base_url: str = ""
 
     def hls(self, stream_id: UUID, token: str | None = None) -> str:
         """The live Multivariant Playlist."""
@@ -22,7 +23,8 @@ class PublicUrls:
 
     def vod(self, stream_id: UUID, token: str | None = None) -> str:
         """The recording's Multivariant Playlist."""
-        return f"{self.vod_base_url}{_prefix(token)}/vods/{stream_id}.m3u8"
+        base = self.vod_base_url if token is None else self.private_vod_base_url
+        return f"{base or self.vod_base_url}{_prefix(token)}/vods/{stream_id}.m3u8"
 
 
 def _prefix(token: str | None) -> str:

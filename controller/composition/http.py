@@ -1,5 +1,6 @@
 """The HTTP application: API, live delivery, pages."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from aiohttp import web
@@ -10,8 +11,9 @@ from controller.api.health import ReadinessCheck
 from controller.api.public_urls import PublicUrls
 from controller.composition.access import Access
 from controller.composition.documented import DOCUMENTED_ROUTES
-from controller.composition.media import MediaPlane
-from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
+from controller.composition.media import MediaPlane, Publishing
+from controller.domain.ports import Clock, StreamAnnouncer
+from controller.domain.recordings import RecordingService
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -26,7 +28,7 @@ def build_http(
     stores: Stores,
     access: Access,
     media: MediaPlane,
-    publishing: PublishingControl,
+    publishing: Publishing,
     announcer: StreamAnnouncer,
     clock: Clock,
 ) -> web.Application:
@@ -34,6 +36,9 @@ def build_http(
 
     async def nginx_answers() -> None:
         await media.nginx.names()
+
+    async def space() -> Mapping[str, object]:
+        return {"volumes": {v.name: v.step.word for v in media.space.volumes}}
 
     app = create_api(
         ApiDependencies(
@@ -46,11 +51,19 @@ def build_http(
             authenticator=access.authenticator,
             playback_tokens=access.playback_tokens,
             playback_authorizer=access.playback_gate,
-            publishing=publishing,
+            publishing=publishing.lifecycle,
+            recordings=RecordingService(
+                stores.streams, stores.recordings, publishing.recordings, publishing.rules
+            ),
             sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
             clock=clock,
-            urls=PublicUrls(settings.public_url, settings.rtmp_url, settings.vod_base),
+            urls=PublicUrls(
+                settings.public_url,
+                settings.rtmp_url,
+                settings.vod_base,
+                settings.private_vod_base,
+            ),
             client_address=ClientAddress(settings.trusted_proxies),
             version=version("golive"),
             cors_origins=settings.cors_origins,
@@ -58,6 +71,7 @@ def build_http(
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
+                ReadinessCheck("space", space),
             ],
         )
     )

@@ -2,15 +2,22 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry
 
 from controller.composition.objects import build_uploader
 from controller.domain.ports import Clock
+from controller.domain.recordings import RetentionRules
+from controller.publishing.background import BackgroundTasks
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
-from controller.publishing.recordings import Recordings
+from controller.publishing.recordings import Recordings, VodAddresses
+from controller.publishing.retention import Retention
+from controller.publishing.space import SpaceGuard
+from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
@@ -23,6 +30,16 @@ class MediaPlane:
 
     supervisor: SessionSupervisor
     nginx: NginxRtmp
+    space: SpaceGuard
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """What becomes of streams and of their recordings."""
+
+    lifecycle: StreamLifecycle
+    recordings: Recordings
+    rules: RetentionRules
 
 
 def build_media_plane(
@@ -32,16 +49,29 @@ def build_media_plane(
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
+    uploader = build_uploader(settings, stack)
     supervisor = SessionSupervisor(
         data / "live",
-        build_uploader(settings, stack),
+        uploader,
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s,
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
-    return MediaPlane(supervisor, nginx)
+    space = SpaceGuard(_watched(settings), settings.space_steps_pct, economize=supervisor.economize)
+    StorageMetrics(uploader, space, registry)
+    return MediaPlane(supervisor, nginx, space)
+
+
+def _watched(settings: Settings) -> dict[str, Path]:
+    """The folders whose volumes must not fill."""
+    folders = {"data": settings.data_dir.absolute()}
+    if settings.store_url.startswith("file://"):
+        folders["store"] = Path(unquote(urlsplit(settings.store_url).path))
+    if settings.spool:
+        folders["spool"] = settings.spool_folder
+    return folders
 
 
 def build_lifecycle(
@@ -52,10 +82,29 @@ def build_lifecycle(
     visits: Visits,
     clock: Clock,
     stack: AsyncExitStack,
-) -> StreamLifecycle:
+) -> Publishing:
     """What becomes of streams, from the first encoder to the VOD; `stack` closes it."""
-    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base)
+    rules = RetentionRules(
+        settings.recordings_keep_days,
+        int(settings.recordings_max_gb * 1e9),
+        settings.unrecorded_save_h,
+    )
+    recordings = Recordings(
+        stores.streams,
+        stores.recordings,
+        media.supervisor,
+        media.space,
+        rules,
+        VodAddresses(settings.vod_base, settings.private_vod_base),
+        clock,
+    )
     stack.push_async_callback(recordings.close)
+    retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)
+    media.space.on_short(retention.prune)
+    background = BackgroundTasks()
+    stack.push_async_callback(background.close)
+    background.start(media.space.run(), "space")
+    background.start(retention.run(), "retention")
     lifecycle = StreamLifecycle(
         stores.streams,
         stores.publications,
@@ -66,8 +115,8 @@ def build_lifecycle(
         visits,
         clock,
         pull_url=settings.rtmp_pull_url,
-        spool_dir=settings.data_dir.absolute() / "spool" if settings.spool else None,
+        spool_dir=settings.spool_folder if settings.spool else None,
         grace_s=settings.reconnect_grace_s,
     )
     stack.push_async_callback(lifecycle.close)
-    return lifecycle
+    return Publishing(lifecycle, recordings, rules)

@@ -90,8 +90,8 @@ class StreamStore(Protocol):
         """Compare-and-set along `INGEST_TRANSITIONS`; IllegalIngestState, StreamNotFound."""
         ...
 
-    async def set_vod(self, stream_id: UUID, url: str) -> Stream:
-        """Remember where the recording plays; StreamNotFound."""
+    async def set_vod(self, stream_id: UUID, url: str | None) -> Stream:
+        """Remember where the recording plays, None that it does not; StreamNotFound."""
         ...
 
     async def live_streams(self) -> Sequence[Stream]:

@@ -157,7 +157,7 @@ class SqlStreams:
                 raise IllegalIngestState
             return stream_from(row)
 
-    async def set_vod(self, stream_id: UUID, url: str) -> Stream:
+    async def set_vod(self, stream_id: UUID, url: str | None) -> Stream:
         """See `StreamStore.set_vod`."""
         async with self._database.write() as connection:
             changed = await connection.execute(
