@@ -101,7 +101,8 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     await media.space.look()
     published = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
     lifecycle = published.lifecycle
-    guesses = FailureLimiter(FailureAllowance(), time.monotonic)
+    allowance = FailureAllowance.a_minute(settings.failures_per_minute)
+    guesses = FailureLimiter(allowance, time.monotonic)
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
@@ -118,6 +119,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
+    media.supervisor.warm_spare()
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

@@ -37,12 +37,14 @@ class Settings(BaseSettings):
     )
     http_listen: str = Field(
         default="",
-        description="Where the daemon answers HTTP: `host:port` or `unix:/path`. "
+        description="Where the daemon answers HTTP: `host:port`, `unix:/path`, or `fd:3` for a "
+        "socket that systemd hands over. "
         "Empty: a socket below the data folder, behind nginx.",
     )
     hook_listen: str = Field(
         default="",
-        description="Where nginx-rtmp's hooks arrive: `host:port` or `unix:/path`; never public. "
+        description="Where nginx-rtmp's hooks arrive: `host:port`, `unix:/path` or `fd:4`; never "
+        "public. "
         "Empty: a socket below the data folder.",
     )
     metrics_listen: str = Field(
@@ -129,6 +131,12 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Keys the look-up hash and the encryption of stream keys at rest. "
         "Empty: made at the first start and kept in the data folder.",
+    )
+    failures_per_minute: int = Field(
+        default=20,
+        ge=1,
+        description="Wrong tokens, and wrong stream keys, that one address may send in a minute "
+        "before it is turned away for a while.",
     )
     playback_token_ttl_s: int = Field(
         default=900, ge=30, le=86_400, description="Life of a signed playback token."

@@ -153,13 +153,14 @@ class Session:
         A session that is cancelled leaves journal and spool as they are: the next daemon goes on.
         """
         attempt = 0
-        if self.spec.spool is not None:
+        spool = self.spec.spool
+        if spool is not None and not self.media.resumes(spool.name):
             self._looking = asyncio.create_task(self._look(), name=f"look-{self.spec.publication}")
         try:
             while True:
                 outcome = await self._run_worker()
-                if self._stopping or not (
-                    self._left_unread(outcome) or await self._encoder_is_there(outcome)
+                if not self._left_unread(outcome) and (
+                    self._stopping or not await self._encoder_is_there(outcome)
                 ):
                     break
                 if not outcome.retryable or self.restarts >= _RESTART_BUDGET:
@@ -182,7 +183,7 @@ class Session:
         self._set_state(SessionState.ENDED)
 
     def stop(self) -> None:
-        """Ask the worker to close what is open and end; `run` then returns."""
+        """Ask the worker to take what has come, close what is open and end; `run` then returns."""
         self._stopping = True
         if self._worker is not None:
             self._worker.tell(StopSession())
@@ -244,8 +245,10 @@ class Session:
         self._worker = worker
         born = loop.time()
         try:
-            if not self._stopping:
+            if not self._stopping or isinstance(first, StartSpool):
                 worker.tell(first)
+                if self._stopping:  # a spool is read to its end all the same
+                    worker.tell(StopSession())
                 await self._follow(worker, outcome)
         except ConnectionError as error:
             outcome.error = str(error)

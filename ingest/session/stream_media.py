@@ -67,6 +67,11 @@ class StreamMedia:
         if self.recorder is not None:
             self.recorder.suspended = thrift >= Thrift.LIVE_ONLY
 
+    def resumes(self, spool: str) -> bool:
+        """Whether the journal says where to go on in that spool: the recorder knows its codecs."""
+        checkpoint = self._end.checkpoint
+        return checkpoint is not None and checkpoint.spool == spool
+
     def refresh(self) -> bool:
         """Read what the journal has new, wake players, remove expired files; False when there
         was nothing. Raises JournalCorrupt."""

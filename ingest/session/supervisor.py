@@ -67,10 +67,13 @@ class SessionSupervisor:
         self._listeners.append(listener)
 
     async def warm(self) -> None:
-        """Have workers ready before the first encoder comes."""
-        await self._uploader.forget_missing(self._live_root)
-        self._workers.warm()
+        """Have a packager ready before the first encoder comes or is taken up again."""
         await self._packagers.warm()
+        await self._uploader.forget_missing(self._live_root)
+
+    def warm_spare(self) -> None:
+        """Have a pull worker ready, too; it takes the CPU longer than a packager."""
+        self._workers.warm()
 
     def window(self, stream_id: str) -> LiveWindow | None:
         """The live window of a stream that this daemon serves."""

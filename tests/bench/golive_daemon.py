@@ -49,6 +49,7 @@ async def main(arguments: list[str]) -> None:
         _DVR_WINDOW_S,
     )
     await supervisor.warm()
+    supervisor.warm_spare()
     specs = [
         SessionSpec(s["stream_id"], s["publication"], s["url"], Path(s["spool"]))
         for s in json.loads(Path(arguments[2]).read_text(encoding="utf-8"))
