@@ -6,6 +6,7 @@ imports `controller`, reads no environment and knows no database of the controll
 
 from ingest.clock import Clock, SystemClock
 from ingest.delivery.app import Delivery, create_delivery
+from ingest.delivery.vod_app import VodDelivery, create_vod_delivery
 from ingest.errors import IngestError, ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
 from ingest.session.health import LATENESS_BOUNDS_S
@@ -42,5 +43,7 @@ __all__ = [
     "UploadLedger",
     "Uploader",
     "Vod",
+    "VodDelivery",
     "create_delivery",
+    "create_vod_delivery",
 ]

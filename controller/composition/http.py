@@ -19,7 +19,7 @@ from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.web.pages import create_web
-from ingest import Delivery, create_delivery
+from ingest import Delivery, VodDelivery, create_delivery, create_vod_delivery
 from ingest import SystemClock as MediaClock
 
 
@@ -83,5 +83,8 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
     )
     app.add_subapp("/live", create_delivery(delivery))
+    if media.private_vods is not None:
+        vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))
+        app.add_subapp("/vods", create_vod_delivery(vods))
     app.add_routes(create_web(settings.vod_base_url or settings.bucket_url))
     return app

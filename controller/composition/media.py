@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry
 
-from controller.composition.objects import build_uploader
+from controller.composition.objects import build_private_reader, build_uploader
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
@@ -22,6 +22,7 @@ from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from ingest import PackagingSettings, SessionSupervisor
+from ingest.s3 import S3ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class MediaPlane:
     supervisor: SessionSupervisor
     nginx: NginxRtmp
     space: SpaceGuard
+    private_vods: S3ObjectStore | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def build_media_plane(
     MediaMetrics(supervisor, registry)
     space = SpaceGuard(_watched(settings), settings.space_steps_pct, economize=supervisor.economize)
     StorageMetrics(uploader, space, registry)
-    return MediaPlane(supervisor, nginx, space)
+    return MediaPlane(supervisor, nginx, space, build_private_reader(settings, stack))
 
 
 def _watched(settings: Settings) -> dict[str, Path]:

@@ -66,6 +66,15 @@ def _s3_settings_at(settings: Settings, url: str) -> S3Settings:
     )
 
 
+def build_private_reader(settings: Settings, stack: AsyncExitStack) -> S3ObjectStore | None:
+    """For players of what not everybody may play; None where nginx sends that from a folder.
+
+    Apart from the uploader's, so that nobody who watches waits for an upload.
+    """
+    at = private_s3_settings(settings)
+    return _bucket(at, stack) if at else None
+
+
 def _store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
     """In a folder nginx checks who may play; a bucket cannot, so what is not for everyone stays
     out of it (docs/decisions/0011-private-recordings.md)."""

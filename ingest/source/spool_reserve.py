@@ -15,13 +15,14 @@ from ingest.source.spool import is_locked
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _AHEAD_BYTES = 8 << 20
-_LEAST_BYTES = 2 << 20
+_LEAST_BYTES = 1 << 20
+_STEP_BYTES = 1 << 20
 
 
 class SpoolReserve:
     """Keeps `ahead_bytes` allocated behind the end of the growing file at `path`.
 
-    At 6 Mbit/s the default lasts for 11 s of a full disk. A file system that cannot allocate
+    At 6 Mbit/s the default lasts for 8 s of a full disk. A file system that cannot allocate
     ahead gets no reserve.
     """
 
@@ -35,13 +36,13 @@ class SpoolReserve:
         self._is_possible = True
 
     def keep(self) -> None:
-        """Look at how far the file has come, and allocate more when half is used up.
+        """Look at how far the file has come, and allocate more when a mebibyte is used up.
 
         Raises SpoolFull when less than `least_bytes` are left, there is no space for more, and
         the recorder is still writing.
         """
         size = os.fstat(self._fd).st_size
-        if not self._is_possible or self._until - size > self._ahead // 2:
+        if not self._is_possible or self._until - size > self._ahead - _STEP_BYTES:
             return
         if self._take(size, self._ahead) or self._until - size >= self._least:
             return
