@@ -201,6 +201,21 @@ class Settings(BaseSettings):
         description="Where nginx-rtmp records publications; a volume of its own is best. "
         "Empty: the data folder's `spool`.",
     )
+    session_budget: float = Field(
+        default=0.0,
+        ge=0,
+        description="What all encoders together may cost; one too many is refused. "
+        "0: 60 for each core.",
+    )
+    session_cost_passthrough: float = Field(
+        default=1.0, gt=0, description="What an H.264 encoder costs of the budget."
+    )
+    session_cost_pull: float = Field(
+        default=6.0,
+        gt=0,
+        description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
+        "Opus, and every one without the spool.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, JSON otherwise."

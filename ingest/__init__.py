@@ -7,8 +7,9 @@ imports `controller`, reads no environment and knows no database of the controll
 from ingest.clock import Clock, SystemClock
 from ingest.delivery.app import Delivery, create_delivery
 from ingest.delivery.vod_app import VodDelivery, create_vod_delivery
-from ingest.errors import IngestError, ObjectStoreError, ObjectStoreRefused
+from ingest.errors import IngestError, ObjectStoreError, ObjectStoreRefused, OverBudget
 from ingest.ports import ObjectStore, PlaybackAuthorizer, PublicationProbe
+from ingest.session.admission import Admission, SessionBudget, SessionKind
 from ingest.session.health import LATENESS_BOUNDS_S
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
@@ -22,6 +23,7 @@ from ingest.vod.uploader import Uploader
 
 __all__ = [
     "LATENESS_BOUNDS_S",
+    "Admission",
     "Clock",
     "Delivery",
     "IngestError",
@@ -30,10 +32,13 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "ObjectStoreRefused",
+    "OverBudget",
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PublicationProbe",
     "RecordingPlan",
+    "SessionBudget",
+    "SessionKind",
     "SessionSpec",
     "SessionState",
     "SessionSupervisor",

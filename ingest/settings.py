@@ -32,6 +32,11 @@ class PackagingSettings:
         """Longest Media Segment whose audio still rounds to the Target Duration."""
         return self.target_duration_s + 0.49 - _LONGEST_AUDIO_FRAME_S
 
+    @property
+    def follower_limit_s(self) -> float:
+        """Longest Media Segment of a track that follows another's cuts."""
+        return self.target_duration_s + 0.49
+
 
 class Keep(Enum):
     """What is kept of a stream behind its live window."""

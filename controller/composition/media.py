@@ -1,5 +1,6 @@
 """The media plane: nginx's control, sessions, recordings, the life of streams."""
 
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,11 @@ from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import PackagingSettings, SessionSupervisor
+from ingest import Admission, PackagingSettings, SessionBudget, SessionSupervisor
 from ingest.s3 import S3ObjectStore
+
+_BUDGET_PER_CORE = 60.0
+"""Two thirds of what a core was measured to carry in passthrough sessions of 6 Mbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ def build_media_plane(
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s,
+        Admission(_budget(settings)),
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
@@ -74,6 +79,15 @@ def _watched(settings: Settings) -> dict[str, Path]:
     if settings.spool:
         folders["spool"] = settings.spool_folder
     return folders
+
+
+def _budget(settings: Settings) -> SessionBudget:
+    cores = len(os.sched_getaffinity(0))
+    return SessionBudget(
+        total=settings.session_budget or _BUDGET_PER_CORE * cores,
+        passthrough=settings.session_cost_passthrough,
+        pull=settings.session_cost_pull,
+    )
 
 
 def build_lifecycle(

@@ -44,6 +44,16 @@ class MediaMetrics(Collector):
             "Received and not packaged yet.",
             value=sum(one.unread_bytes for one in health),
         )
+        admission = self._supervisor.admission
+        yield GaugeMetricFamily(
+            "golive_session_budget", "What all sessions may cost.", value=admission.budget.total
+        )
+        yield GaugeMetricFamily(
+            "golive_session_cost", "What the running sessions cost.", value=admission.used
+        )
+        yield CounterMetricFamily(
+            "golive_sessions_refused", "Encoders over the budget.", value=admission.refused
+        )
         totals = self._supervisor.totals()
         yield CounterMetricFamily(
             "golive_worker_restarts", "Workers that died and were replaced.", value=totals.restarts

@@ -18,7 +18,7 @@ from controller.errors import (
     StreamNotLive,
     TooManyFailures,
 )
-from controller.publishing.lifecycle import StreamLifecycle
+from controller.publishing.lifecycle import NoCapacity, StreamLifecycle
 from controller.publishing.visits import Visit, Visits
 
 _NAME_BYTES = 12
@@ -124,8 +124,12 @@ class PublishService:
         )
         if match.ingest_state is IngestState.IDLE and not self._space.may_publish:
             raise PublishRefused("no_space", "the disk is nearly full", 503)
-        plan = await self._lifecycle.plan_recording(match.stream_id)
         await self._lifecycle.release_dead_visit(match.stream_id)
+        try:
+            self._lifecycle.require_capacity()
+        except NoCapacity as error:
+            raise PublishRefused(error.code, error.detail, error.http_status) from error
+        plan = await self._lifecycle.plan_recording(match.stream_id)
         name = f"p_{secrets.token_hex(_NAME_BYTES)}"
         publisher = Publisher(request.client_id, request.address)
         try:

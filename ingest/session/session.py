@@ -13,8 +13,10 @@ from typing import Protocol
 
 import structlog
 
+from ingest.errors import OverBudget
 from ingest.media import Codec
 from ingest.ports import PublicationProbe
+from ingest.session.admission import Admission, SessionKind
 from ingest.session.messages import (
     FromWorker,
     JournalGrew,
@@ -40,7 +42,7 @@ _STALL_S = 3.0
 _HANG_S = 20.0
 _READ_TIMEOUT_S = 15.0
 _BACK_OFF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
-_HEALTHY_S = 30.0
+_HEALTHY_S = 5.0
 """A worker that lived this long earns its successor a fresh back-off."""
 
 _RESTART_BUDGET = 8
@@ -105,6 +107,7 @@ class Session:
         packagers: PackagerPool,
         probe: PublicationProbe,
         settings: PackagingSettings,
+        admission: Admission,
         on_state: Callable[["Session", SessionState], None],
         *,
         reason: str,
@@ -120,6 +123,7 @@ class Session:
         self._packagers = packagers
         self._probe = probe
         self._settings = settings
+        self._admission = admission
         self._on_state = on_state
         self._reason = reason
         self._worker: SessionWorker | None = None
@@ -128,6 +132,7 @@ class Session:
         self._looking: asyncio.Task[None] | None = None
         self._heard_at = 0.0
         self._stopping = False
+        self._unaffordable = ""
         self._log = structlog.get_logger().bind(
             stream_id=spec.stream_id, publication=spec.publication
         )
@@ -178,6 +183,9 @@ class Session:
                 attempt += 1
         finally:
             await self._stop_looking()
+        if self._unaffordable:
+            self._fail(self._unaffordable)
+            return
         self._close()
         self._set_state(SessionState.DRAINING)
         self._set_state(SessionState.ENDED)
@@ -218,6 +226,8 @@ class Session:
             puller.tell(self._pull_message(standby=True))
             async for message in puller.messages():
                 if isinstance(message, TracksFound) and not _SPOOLED.issuperset(message.codecs):
+                    if not self._may_pull():
+                        return
                     self._log.info("pull_takes_over", codecs=[str(c) for c in message.codecs])
                     self._pulls, self._puller = True, puller
                     if self._worker is not None:
@@ -229,6 +239,16 @@ class Session:
             if self._puller is not puller:
                 puller.kill()
                 await asyncio.shield(puller.end())
+
+    def _may_pull(self) -> bool:
+        """Whether the budget has room for the pull that this encoder needs; else it ends here."""
+        try:
+            self._admission.enter(self.spec.stream_id, SessionKind.PULL)
+        except OverBudget as error:
+            self._unaffordable = str(error)
+            self.stop()
+            return False
+        return True
 
     async def _stop_looking(self) -> None:
         if self._looking is not None and not self._looking.done():
@@ -266,14 +286,15 @@ class Session:
         watch = loop.create_task(self._watch(worker), name="worker-watch")
         try:
             async for message in worker.messages():
+                if isinstance(message, SessionHealth):  # comes from an idle worker, too
+                    self.health = message
+                    continue
                 self._heard_at = loop.time()
                 match message:
                     case JournalGrew():
                         self.media.refresh()
                         if self.state is SessionState.STALLED:
                             self._set_state(SessionState.LIVE)
-                    case SessionHealth():
-                        self.health = message
                     case StateChanged(state=SessionState.ENDED):
                         outcome.ended = True
                         return

@@ -9,6 +9,7 @@ import structlog
 
 from ingest.errors import IngestError
 from ingest.ports import PublicationProbe
+from ingest.session.admission import Admission, SessionKind
 from ingest.session.packager_process import PackagerPool
 from ingest.session.session import Session, SessionSpec
 from ingest.session.session_totals import SessionTotals
@@ -42,12 +43,14 @@ class SessionSupervisor:
         probe: PublicationProbe,
         settings: PackagingSettings,
         dvr_window_s: float,
+        admission: Admission,
     ) -> None:
         self._live_root = live_root
         self._uploader = uploader
         self._probe = probe
         self._settings = settings
         self._dvr_window_s = dvr_window_s
+        self.admission = admission
         self._listeners: list[StateListener] = []
         self._workers = WorkerPool()
         self._packagers = PackagerPool()
@@ -132,10 +135,17 @@ class SessionSupervisor:
                 )
         return media
 
-    def start(self, spec: SessionSpec, plan: RecordingPlan, *, reason: str) -> Session:
-        """Start the session of a publication; the stream has none running."""
+    def start(
+        self, spec: SessionSpec, plan: RecordingPlan, *, reason: str, taken_up: bool = False
+    ) -> Session:
+        """Start the session of a publication; the stream has none running.
+
+        Raises OverBudget, but not for one that is `taken_up` from the last run of the daemon.
+        """
         if spec.stream_id in self._sessions:
             raise IngestError(f"stream {spec.stream_id} has a session already")
+        kind = SessionKind.PULL if spec.spool is None else SessionKind.PASSTHROUGH
+        self.admission.enter(spec.stream_id, kind, must=taken_up)
         media = self.open_stream(spec.stream_id, plan)
         session = Session(
             spec,
@@ -144,6 +154,7 @@ class SessionSupervisor:
             self._packagers,
             self._probe,
             self._settings,
+            self.admission,
             self._state_changed,
             reason=reason,
         )
@@ -231,6 +242,7 @@ class SessionSupervisor:
         self._sessions.pop(stream_id, None)
         self._tasks.pop(stream_id, None)
         self._totals = self._totals.with_session(session.counted)
+        self.admission.leave(stream_id)
         self._after(session)
 
     def _state_changed(self, session: Session, state: SessionState) -> None:

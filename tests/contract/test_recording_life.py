@@ -12,9 +12,11 @@ from controller.errors import NothingToSave
 from controller.publishing.recordings import Recordings, VodAddresses
 from controller.publishing.retention import Retention
 from ingest import (
+    Admission,
     Keep,
     LocalObjectStore,
     PackagingSettings,
+    SessionBudget,
     SessionSupervisor,
     SplitStore,
     Thrift,
@@ -98,7 +100,9 @@ async def opened(world, root, **rules):
     store, room, ruled = Away(root / "objects"), Room(), RetentionRules(**rules)
     uploader = Uploader(UploadLedger(root / "uploads.db"), SplitStore(store, store), 4, QUICK)
     packaging = PackagingSettings()
-    supervisor = SessionSupervisor(root / "live", uploader, None, packaging, WINDOW_S)
+    supervisor = SessionSupervisor(
+        root / "live", uploader, None, packaging, WINDOW_S, Admission(SessionBudget(60.0))
+    )
     stores = world.stores
     recordings = Recordings(
         stores.streams, stores.recordings, supervisor, room, ruled, ADDRESSES, world.clock

@@ -1,9 +1,12 @@
+import contextlib
 from types import SimpleNamespace
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.metrics import PATH, create_metrics, create_registry
 from controller.publishing.media_metrics import MediaMetrics
+from ingest.errors import OverBudget
+from ingest.session.admission import Admission, SessionBudget, SessionKind
 from ingest.session.health import LATENESS_BOUNDS_S, Lateness
 from ingest.session.messages import SessionHealth
 from ingest.session.session_totals import SessionCounts, SessionTotals
@@ -30,6 +33,15 @@ class Supervisor:
             SimpleNamespace(state=SessionState.PROBING, health=None),
         ]
 
+    @property
+    def admission(self):
+        admission = Admission(SessionBudget(total=3))
+        for name in "abc":
+            admission.enter(name, SessionKind.PASSTHROUGH)
+        with contextlib.suppress(OverBudget):
+            admission.enter("d", SessionKind.PASSTHROUGH)
+        return admission
+
     def totals(self):
         counts = [1, 2, *[0] * (len(LATENESS_BOUNDS_S) - 1)]
         lateness = Lateness(3, 1, 0.05, 0.02, tuple(counts))
@@ -53,6 +65,8 @@ async def test_the_media_plane_is_summed_up_without_naming_anybody(aiohttp_clien
     assert samples["golive_sessions", "probing"] == 1
     assert samples["golive_intake_bits_per_second",] == 12_200_000
     assert samples["golive_spool_unread_bytes",] == 1024
+    assert samples["golive_session_budget",] == samples["golive_session_cost",] == 3
+    assert samples["golive_sessions_refused_total",] == 1
     assert samples["golive_worker_restarts_total",] == 1
     assert samples["golive_packets_dropped_total",] == 2
     assert samples["golive_timestamps_repaired_total",] == 3

@@ -9,6 +9,7 @@ import pytest
 
 from ingest.journal_entries import PeriodStarted, SegmentWritten
 from ingest.media import MediaKind
+from ingest.session.admission import Admission, SessionBudget
 from ingest.session.messages import (
     JournalGrew,
     SessionReport,
@@ -150,6 +151,7 @@ def make_session(tmp_path, spool, probe, packagers, workers, states):
         packagers,
         probe,
         PackagingSettings(),
+        Admission(SessionBudget(total=10)),
         lambda session, state: states.append(state.value),
         reason="publish",
     )
