@@ -253,9 +253,17 @@ class Settings(BaseSettings):
     @property
     def bucket_url(self) -> str:
         """Where the bucket's objects are read by whoever may; empty without a bucket."""
-        if not self.store_url.startswith("s3://"):
+        return self._url_of(self.store_url)
+
+    @property
+    def private_bucket_url(self) -> str:
+        """Where players are redirected to for what not everybody may play; empty without one."""
+        return self._url_of(self.private_store_url) if self.bucket_url else ""
+
+    def _url_of(self, store_url: str) -> str:
+        if not store_url.startswith("s3://"):
             return ""
-        bucket, _, prefix = self.store_url.removeprefix("s3://").partition("/")
+        bucket, _, prefix = store_url.removeprefix("s3://").partition("/")
         at = self.s3_endpoint or f"https://s3.{self.s3_region or 'us-east-1'}.amazonaws.com"
         scheme, _, host = at.partition("://")
         base = f"{at}/{bucket}" if self.s3_path_style else f"{scheme}://{bucket}.{host}"

@@ -86,5 +86,7 @@ def build_http(
     if media.private_vods is not None:
         vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))
         app.add_subapp("/vods", create_vod_delivery(vods))
-    app.add_routes(create_web(settings.vod_base_url or settings.bucket_url))
+    app.add_routes(
+        create_web(settings.vod_base_url or settings.bucket_url, settings.private_bucket_url)
+    )
     return app

@@ -100,6 +100,7 @@ class SpaceGuard:
         self._economize = economize
         self._prune: list[Callable[[], Awaitable[None]]] = []
         self._every_s = every_s
+        self._pruning: asyncio.Task[None] | None = None
         self._volumes: list[_Volume] = []
         self.steps_taken: Counter[tuple[str, str]] = Counter()
         self._log = structlog.get_logger()
@@ -137,17 +138,29 @@ class SpaceGuard:
             await self._look_at(volume)
         if self._thrift is not before:
             self._economize(self._thrift)
-        for prune in self._prune if self.is_pruning else ():
-            await prune()
+        if self.is_pruning and (self._pruning is None or self._pruning.done()):
+            # Not waited for: a store that is slow to delete must not hold up the next step.
+            self._pruning = asyncio.create_task(self._run_prunes(), name="prune")
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        while True:
+        try:
+            while True:
+                try:
+                    await self.look()
+                except Exception:  # noqa: BLE001  the next look may succeed
+                    self._log.exception("space_not_watched")
+                await asyncio.sleep(self._every_s)
+        finally:
+            if self._pruning is not None:
+                self._pruning.cancel()
+
+    async def _run_prunes(self) -> None:
+        for prune in self._prune:
             try:
-                await self.look()
-            except Exception:  # noqa: BLE001  the next look may succeed, and no step may hang on this one
-                self._log.exception("space_not_watched")
-            await asyncio.sleep(self._every_s)
+                await prune()
+            except Exception:  # noqa: BLE001  the next look tries again
+                self._log.exception("prune_failed")
 
     @property
     def _data_step(self) -> SpaceStep:

@@ -60,6 +60,8 @@ async def test_what_is_not_for_everyone_has_a_bucket_of_its_own(tmp_path):
         private = build_uploader(settings, stack)._store._private
         assert (private._settings.bucket, private._settings.prefix) == ("closed", "kept")
         assert build_private_reader(settings, stack)._settings == private._settings
+    assert settings.private_bucket_url == "https://s3.us-west-004.backblazeb2.com/closed/kept"
+    assert settings.private_vod_base == settings.public_url
     same = load_settings(data_dir=tmp_path, private_store_url=B2["store_url"], **B2)
     with pytest.raises(ConfigurationError, match="GOLIVE_PRIVATE_STORE_URL"):
         private_s3_settings(same)

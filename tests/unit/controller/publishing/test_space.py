@@ -1,5 +1,6 @@
 """Which step is taken at how much free space, and that each is taken back."""
 
+import asyncio
 import os
 from types import SimpleNamespace
 
@@ -101,7 +102,18 @@ async def test_pruning_goes_on_while_space_is_short(guard, disk):
     for free in (1000, 350, 360, 1000):
         disk.free = free
         await guard.look()
+        await asyncio.sleep(0)
     assert pruned == [350, 360]
+
+
+async def test_a_prune_that_takes_long_holds_no_step_up(guard, disk):
+    waits = asyncio.Event()
+    guard.on_short(waits.wait)
+    for free in (350, 250, 150):
+        disk.free = free
+        await guard.look()
+    assert not guard.may_publish
+    waits.set()
 
 
 async def test_a_spool_of_its_own_keeps_encoders_out_and_touches_no_recording(
