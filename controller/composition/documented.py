@@ -1,6 +1,7 @@
 """Routes of the OpenAPI document that are served by other parts than the API."""
 
 from controller.api.registry import DocumentedRoute
+from controller.api.uploads import RECEIVE_UPLOAD
 from controller.errors import (
     InternalError,
     InvalidRequest,
@@ -74,4 +75,4 @@ ROOM_EVENTS = DocumentedRoute(
     ),
 )
 
-DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS)
+DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, RECEIVE_UPLOAD)

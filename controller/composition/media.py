@@ -1,10 +1,12 @@
 """The media plane: nginx's control, sessions, recordings, the life of streams."""
 
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
@@ -22,7 +24,7 @@ from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import Admission, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
 from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
@@ -49,13 +51,17 @@ class Publishing:
 
 
 def build_media_plane(
-    settings: Settings, nginx_control: str, registry: CollectorRegistry, stack: AsyncExitStack
+    settings: Settings,
+    objects: ObjectStore,
+    nginx_control: str,
+    registry: CollectorRegistry,
+    stack: AsyncExitStack,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
-    uploader = build_uploader(settings, stack)
+    uploader = build_uploader(settings, objects, stack)
     supervisor = SessionSupervisor(
         data / "live",
         uploader,
@@ -97,9 +103,13 @@ def build_lifecycle(
     announcer: EncoderAnnouncer,
     visits: Visits,
     clock: Clock,
+    on_finished: Callable[[UUID, bool], None],
     stack: AsyncExitStack,
 ) -> Publishing:
-    """What becomes of streams, from the first encoder to the VOD; `stack` closes it."""
+    """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
+
+    on_finished: called when a stream's media are, with whether there is a recording.
+    """
     rules = RetentionRules(
         settings.recordings_keep_days,
         int(settings.recordings_max_gb * 1e9),
@@ -113,6 +123,7 @@ def build_lifecycle(
         rules,
         VodAddresses(settings.vod_base, settings.private_vod_base),
         clock,
+        on_finished,
     )
     stack.push_async_callback(recordings.close)
     retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)

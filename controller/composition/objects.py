@@ -7,18 +7,14 @@ from urllib.parse import unquote, urlsplit
 from controller.errors import ConfigurationError
 from controller.settings import Settings
 from ingest import IngestError, LocalObjectStore, ObjectStore, SplitStore, Uploader, UploadLedger
+from ingest.derivatives import PRIVATE
 from ingest.s3 import S3ObjectStore, S3Settings, s3_client
 
 LEDGER_FILE = "uploads.db"
 
 
-def build_uploader(settings: Settings, stack: AsyncExitStack) -> Uploader:
-    """The uploader over the configured store; `stack` closes both.
-
-    Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
-    store that is away must not keep the daemon from starting.
-    """
-    store = _store(settings, stack)
+def build_uploader(settings: Settings, store: ObjectStore, stack: AsyncExitStack) -> Uploader:
+    """The uploader over the store; `stack` closes it. Raises ConfigurationError."""
     try:
         ledger = UploadLedger(settings.data_dir.absolute() / LEDGER_FILE)
     except IngestError as error:
@@ -75,9 +71,14 @@ def build_private_reader(settings: Settings, stack: AsyncExitStack) -> S3ObjectS
     return _bucket(at, stack) if at else None
 
 
-def _store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
-    """In a folder nginx checks who may play; a bucket cannot, so what is not for everyone stays
-    out of it (docs/decisions/0011-private-recordings.md)."""
+def build_store(settings: Settings, stack: AsyncExitStack) -> SplitStore:
+    """The store that the settings name; `stack` closes it.
+
+    Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
+    store that is away must not keep the daemon from starting. In a folder nginx checks who may
+    play; a bucket cannot, so what is not for everyone stays out of it
+    (docs/decisions/0011-private-recordings.md).
+    """
     here = LocalObjectStore(settings.data_dir.absolute() / "objects")
     if settings.bucket_url:
         public = _bucket(s3_settings(settings), stack)
@@ -97,3 +98,10 @@ def _bucket(at: S3Settings, stack: AsyncExitStack) -> S3ObjectStore:
         ) from error
     stack.push_async_callback(s3.close)
     return s3
+
+
+def vod_url(settings: Settings, key: str) -> str:
+    """Where players find an object of a recording."""
+    if key.startswith(PRIVATE):
+        return f"{settings.private_vod_base}/{key.removeprefix(PRIVATE)}"
+    return f"{settings.vod_base}/{key}"

@@ -90,8 +90,12 @@ class StreamStore(Protocol):
         """Compare-and-set along `INGEST_TRANSITIONS`; IllegalIngestState, StreamNotFound."""
         ...
 
-    async def set_vod(self, stream_id: UUID, url: str | None) -> Stream:
-        """Remember where the recording plays, None that it does not; StreamNotFound."""
+    async def set_vod(self, stream_id: UUID, url: str) -> Stream:
+        """Remember where the recording plays; StreamNotFound."""
+        ...
+
+    async def forget_vod(self, stream_id: UUID) -> None:
+        """The recording is gone, and with it what was made of it: MP4, pictures, clips."""
         ...
 
     async def live_streams(self) -> Sequence[Stream]:

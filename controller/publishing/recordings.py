@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -59,7 +60,10 @@ class VodAddresses:
 
 class Recordings:
     """Decides what is kept of a stream; finishes ended ones: ENDLIST, VOD, then the live files
-    go. The RecordingControl of the API."""
+    go. The RecordingControl of the API.
+
+    on_finished: called when a stream's media are, with whether there is a recording.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Recordings:
         rules: RetentionRules,
         addresses: VodAddresses,
         clock: Clock,
+        on_finished: Callable[[UUID, bool], None] = lambda _, __: None,
     ) -> None:
         self._streams = streams
         self._recordings = recordings
@@ -78,6 +83,7 @@ class Recordings:
         self._rules = rules
         self._addresses = addresses
         self._clock = clock
+        self._on_finished = on_finished
         self._tasks = BackgroundTasks()
         self._running: dict[UUID, asyncio.Task[str | None]] = {}
         self._lingering: dict[UUID, asyncio.Task[None]] = {}
@@ -214,6 +220,7 @@ class Recordings:
                 )
                 attempt += 1
                 await asyncio.sleep(wait_s)
+        self._on_finished(stream.id, url is not None)
         self._lingering[stream.id] = self._tasks.start(
             self._forget_later(stream.id), f"forget-{stream.id}"
         )
@@ -290,7 +297,7 @@ class Recordings:
         """Take the recording from the store; the next sweep tries again where that fails."""
         private = stream.options.audience is not Audience.EVERYONE
         try:
-            await self._streams.set_vod(stream.id, None)
+            await self._streams.forget_vod(stream.id)
             await self._supervisor.remove_recording(str(stream.id), private=private)
             removed = replace(gone, size_bytes=0)
             await self._recordings.change(removed, RecordingState.DELETED)

@@ -100,6 +100,13 @@ class LiveWindow:
                 due._replace(at_s=min(due.at_s, hurried_s)) for due in state.removed
             )
 
+    @property
+    def forgotten_s(self) -> float:
+        """Seconds of media that have left the window, by the first rendition."""
+        for state in self._renditions.values():
+            return state.media_s - state.finished_s
+        return 0.0
+
     def watch(self, watcher: "Watcher") -> None:
         """Call `watcher` after each change."""
         self._watchers.append(watcher)

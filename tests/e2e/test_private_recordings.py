@@ -63,6 +63,13 @@ def test_a_limited_recording_plays_with_its_token_only(s3, tmp_path, clip, has_p
         keys = set(s3.contents(private))
         assert bool(keys) == has_private_bucket
         assert all(key.startswith(f"kept/vods/{stream.id}") for key in keys)
+        wait_until(lambda: server.stream(stream)["mp4_url"], 60, "the MP4")
+        made = server.stream(stream)
+        assert s3.contents(public) == {}
+        for url_of_made in (made["mp4_url"], made["poster_url"], made["storyboard_url"]):
+            assert url_of_made.startswith(f"{server.url}/vods/{stream.id}")
+            assert status(url_of_made) == 403
+            assert status(url_of_made.replace("/vods/", f"/~{token}/vods/")) == 200
         if has_private_bucket:
             assert status(f"{s3.endpoint}/{private}/kept/vods/{stream.id}.m3u8") == 403
             with urllib.request.urlopen(playing.replace(".m3u8", "/video/init-0.mp4")) as answer:
@@ -71,4 +78,5 @@ def test_a_limited_recording_plays_with_its_token_only(s3, tmp_path, clip, has_p
         assert gone["state"] == "deleted"
         assert s3.contents(private) == {}
         assert status(playing) == 404
-        assert server.stream(stream)["vod_url"] is None
+        after = server.stream(stream)
+        assert {after[name] for name in ("vod_url", "mp4_url", "poster_url")} == {None}

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from controller.composition.objects import (
     build_private_reader,
+    build_store,
     build_uploader,
     private_s3_settings,
     s3_settings,
@@ -33,7 +34,7 @@ B2 = {
 async def test_recordings_are_kept_in_a_folder_unless_a_bucket_is_named(tmp_path, store_url, root):
     settings = load_settings(data_dir=tmp_path, store_url=store_url)
     async with AsyncExitStack() as stack:
-        split = build_uploader(settings, stack)._store
+        split = build_store(settings, stack)
         for store in (split._public, split._private):
             assert isinstance(store, LocalObjectStore)
             assert store._root == tmp_path / root
@@ -46,7 +47,7 @@ async def test_a_bucket_is_opened_with_its_prefix_and_key(tmp_path):
     assert (at.bucket, at.prefix) == ("shop", "live/vods")
     assert (at.access_key_id, at.secret_access_key) == ("the-id", "hush-hush")
     async with AsyncExitStack() as stack:
-        split = build_uploader(settings, stack)._store
+        split = build_store(settings, stack)
         assert isinstance(split._public, S3ObjectStore)
         assert split._private._root == tmp_path / "objects", "what is not for everyone stays here"
     for text in (repr(settings), str(settings), repr(at)):
@@ -57,7 +58,7 @@ async def test_a_bucket_is_opened_with_its_prefix_and_key(tmp_path):
 async def test_what_is_not_for_everyone_has_a_bucket_of_its_own(tmp_path):
     settings = load_settings(data_dir=tmp_path, private_store_url="s3://closed/kept", **B2)
     async with AsyncExitStack() as stack:
-        private = build_uploader(settings, stack)._store._private
+        private = build_store(settings, stack)._private
         assert (private._settings.bucket, private._settings.prefix) == ("closed", "kept")
         assert build_private_reader(settings, stack)._settings == private._settings
     assert settings.private_bucket_url == "https://s3.us-west-004.backblazeb2.com/closed/kept"
@@ -112,4 +113,4 @@ async def test_a_data_folder_that_cannot_be_used_is_said(tmp_path):
     settings = load_settings(data_dir=tmp_path)
     async with AsyncExitStack() as stack:
         with pytest.raises(ConfigurationError, match=r"uploads\.db"):
-            build_uploader(settings, stack)
+            build_uploader(settings, build_store(settings, stack), stack)
