@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
+from controller.domain.derived import DerivedUrls, RecordingOutcome
 from controller.domain.recordings import Recording, RecordingState, RetentionRules
 
 READY, UNSAVED = RecordingState.READY, RecordingState.UNSAVED
@@ -80,3 +82,20 @@ async def test_the_rules_take_the_old_and_then_the_oldest(world):
     assert ruled(RetentionRules(keep_days=30, most_bytes=20)) == by_age
     assert saveable.stream_id not in ruled(RetentionRules(keep_days=1, most_bytes=1))
     assert new.stream_id in ruled(RetentionRules(most_bytes=1))
+
+
+async def test_a_recording_that_is_gone_takes_with_it_what_was_made_of_it(world):
+    stream_id = await world.live(await world.user())
+    streams, derived = world.stores.streams, world.stores.derived
+    await streams.set_vod(stream_id, "https://vod.test/a.m3u8")
+    await derived.begin_recording(stream_id, uuid4())
+    nothing = RecordingOutcome(mp4=None, mp4_error=None, poster=None, sheets=0, interval_s=0.0)
+    urls = DerivedUrls("https://vod.test/a.mp4", "https://vod.test/a.jpg", "https://vod.test/a.vtt")
+    await derived.finish_recording(stream_id, nothing, urls)
+    await streams.forget_vod(stream_id)
+    found = await streams.get(stream_id)
+    left = (found.vod_url, found.mp4_url, found.poster_url, found.storyboard_url)
+    assert left == (None, None, None, None)
+    assert found.thumbnail_url is None
+    assert await derived.recording(stream_id) is None
+    assert await derived.clips(stream_id) == []
