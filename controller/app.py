@@ -114,16 +114,20 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     objects = build_store(settings, stack)
     media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
     desk = build_desk(settings, stores, stack)
-    uploads = build_media(settings, objects, desk, access.secrets.keys, clock)
+    uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     room = build_room(settings, stores, media, limits, clock)
+    await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
-    lifecycle = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
+    published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
+    lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
-    publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, uploads, derived, lifecycle, announcer, clock)
+    publishing = PublishService(
+        access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
+    )
+    app = build_http(settings, stores, access, media, uploads, derived, published, announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()

@@ -16,7 +16,7 @@
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
-    │   └── JobIsOver · TooManyClips
+    │   └── NothingToSave · NothingToDelete · JobIsOver · TooManyClips
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -346,6 +346,20 @@ class KeyRevoked(Conflict):
 
     code = "key_revoked"
     default_detail = "The stream key is no longer valid"
+
+
+class NothingToSave(Conflict):
+    """No recording of the stream waits to be saved: it is recorded anyway, or gone."""
+
+    code = "nothing_to_save"
+    default_detail = "There is no unsaved recording"
+
+
+class NothingToDelete(Conflict):
+    """The stream has no recording, or it is not finished yet."""
+
+    code = "nothing_to_delete"
+    default_detail = "There is no finished recording"
 
 
 class TooManyClips(Conflict):

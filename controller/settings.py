@@ -166,6 +166,44 @@ class Settings(BaseSettings):
         ge=0.0,
         description="How far back live players may seek, 12 at least; 0: to the stream's start.",
     )
+    private_store_url: str = Field(
+        default="",
+        pattern=r"^(s3://[^/?#@]+(/[^?#]*)?)?$",
+        description="Where recordings of streams for followers or neighbors are kept when the "
+        "others are in a bucket: `s3://bucket/prefix` that nobody else may read, reached with the "
+        "same endpoint and key. Empty: the data folder's `objects`.",
+    )
+    recordings_keep_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days after which recordings are deleted, unless a stream has a rule of its "
+        "own; 0: never.",
+    )
+    recordings_max_gb: float = Field(
+        default=0.0,
+        ge=0,
+        description="Room for all recordings, in gigabytes (10^9 bytes): beyond it the oldest are "
+        "deleted; 0: no bound.",
+    )
+    unrecorded_save_h: float = Field(
+        default=0.0,
+        ge=0,
+        le=720,
+        description="For how many hours after its end the owner can still save a stream that was "
+        "not to be recorded; its media stay on this machine for so long. 0: nothing is kept.",
+    )
+    space_steps_pct: tuple[float, float, float, float] = Field(
+        default=(15.0, 10.0, 6.0, 3.0),
+        description="Percent of the volume that is free when, one after the other, local copies "
+        "and old media go, no new recording begins, no new encoder is let in, running recordings "
+        "pause. Of large volumes at most 20, 10, 6 and 3 GiB.",
+    )
+    spool_dir: Path | None = Field(
+        default=None,
+        description="Where nginx-rtmp records publications; a volume of its own is best. "
+        "Empty: the data folder's `spool`.",
+    )
     session_budget: float = Field(
         default=0.0,
         ge=0,
@@ -229,6 +267,15 @@ class Settings(BaseSettings):
         default="auto", description="auto: console on a terminal, JSON otherwise."
     )
 
+    @field_validator("space_steps_pct")
+    @classmethod
+    def _one_after_the_other(
+        cls, value: tuple[float, float, float, float]
+    ) -> tuple[float, float, float, float]:
+        if list(value) != sorted(value, reverse=True) or not 0 <= value[-1] <= value[0] < 100:  # noqa: PLR2004
+            raise ValueError("four percents, each at most the one before")
+        return value
+
     @field_validator("public_url", "vod_base_url", "rtmp_url", "rtmp_pull_url", "s3_endpoint")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
@@ -247,11 +294,29 @@ class Settings(BaseSettings):
         return self.vod_base_url or self.bucket_url or self.public_url
 
     @property
+    def private_vod_base(self) -> str:
+        """The same for streams that not everybody may play: their token is checked here."""
+        return self.public_url if self.bucket_url else self.vod_base
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where nginx-rtmp records publications, absolute."""
+        return (self.spool_dir or self.data_dir / "spool").absolute()
+
+    @property
     def bucket_url(self) -> str:
         """Where the bucket's objects are read by whoever may; empty without a bucket."""
-        if not self.store_url.startswith("s3://"):
+        return self._url_of(self.store_url)
+
+    @property
+    def private_bucket_url(self) -> str:
+        """Where players are redirected to for what not everybody may play; empty without one."""
+        return self._url_of(self.private_store_url) if self.bucket_url else ""
+
+    def _url_of(self, store_url: str) -> str:
+        if not store_url.startswith("s3://"):
             return ""
-        bucket, _, prefix = self.store_url.removeprefix("s3://").partition("/")
+        bucket, _, prefix = store_url.removeprefix("s3://").partition("/")
         at = self.s3_endpoint or f"https://s3.{self.s3_region or 'us-east-1'}.amazonaws.com"
         scheme, _, host = at.partition("://")
         base = f"{at}/{bucket}" if self.s3_path_style else f"{scheme}://{bucket}.{host}"

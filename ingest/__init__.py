@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingest.clock import Clock, SystemClock
     from ingest.delivery.app import Delivery, create_delivery
+    from ingest.delivery.vod_app import VodDelivery, create_vod_delivery
     from ingest.errors import (
         IngestError,
         MediaRefused,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ingest.session.session import SessionSpec
     from ingest.session.state import SessionState
     from ingest.session.supervisor import SessionSupervisor
-    from ingest.settings import PackagingSettings
+    from ingest.settings import Keep, PackagingSettings, RecordingPlan, Thrift
     from ingest.tasks.process import TaskLimits, run_task
     from ingest.transcode.limits import MediaLimits
     from ingest.transcode.objects import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
     from ingest.vod.local_store import LocalObjectStore
     from ingest.vod.publisher import Vod
+    from ingest.vod.split_store import SplitStore
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
 
@@ -57,6 +59,7 @@ __all__ = [
     "Clock",
     "Delivery",
     "IngestError",
+    "Keep",
     "LocalObjectStore",
     "MadeFile",
     "MediaLimits",
@@ -69,20 +72,25 @@ __all__ = [
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PublicationProbe",
+    "RecordingPlan",
     "SessionBudget",
     "SessionKind",
     "SessionSpec",
     "SessionState",
     "SessionSupervisor",
+    "SplitStore",
     "SystemClock",
     "TaskCrashed",
     "TaskLimits",
     "TaskTooExpensive",
+    "Thrift",
     "UploadLedger",
     "Uploader",
     "VideoRequest",
     "Vod",
+    "VodDelivery",
     "create_delivery",
+    "create_vod_delivery",
     "die_with_parent",
     "made_files",
     "run_task",
@@ -98,6 +106,7 @@ _HOMES = {
     "Clock": "ingest.clock",
     "Delivery": "ingest.delivery.app",
     "IngestError": "ingest.errors",
+    "Keep": "ingest.settings",
     "LocalObjectStore": "ingest.vod.local_store",
     "MadeFile": "ingest.transcode.objects",
     "MediaLimits": "ingest.transcode.limits",
@@ -110,20 +119,25 @@ _HOMES = {
     "PackagingSettings": "ingest.settings",
     "PlaybackAuthorizer": "ingest.ports",
     "PublicationProbe": "ingest.ports",
+    "RecordingPlan": "ingest.settings",
     "SessionBudget": "ingest.session.admission",
     "SessionKind": "ingest.session.admission",
     "SessionSpec": "ingest.session.session",
     "SessionState": "ingest.session.state",
     "SessionSupervisor": "ingest.session.supervisor",
+    "SplitStore": "ingest.vod.split_store",
     "SystemClock": "ingest.clock",
     "TaskCrashed": "ingest.errors",
     "TaskLimits": "ingest.tasks.process",
     "TaskTooExpensive": "ingest.errors",
+    "Thrift": "ingest.settings",
     "UploadLedger": "ingest.vod.upload_ledger",
     "Uploader": "ingest.vod.uploader",
     "VideoRequest": "ingest.transcode.objects",
     "Vod": "ingest.vod.publisher",
+    "VodDelivery": "ingest.delivery.vod_app",
     "create_delivery": "ingest.delivery.app",
+    "create_vod_delivery": "ingest.delivery.vod_app",
     "die_with_parent": "ingest.parent_death",
     "made_files": "ingest.transcode.objects",
     "run_task": "ingest.tasks.process",

@@ -25,9 +25,10 @@ from ingest.derive.requests import (
     ThumbnailsRequest,
 )
 from ingest.errors import FilesMissing, MalformedMedia
-from ingest.vod.object_keys import vod_folder
+from ingest.vod.object_keys import PRIVATE, vod_folder
 
 __all__ = [
+    "PRIVATE",
     "THUMBNAILS_TASK",
     "ClipMade",
     "ClipOrder",

@@ -4,6 +4,7 @@ IngestError
 ├── SourceError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
+├── SpoolFull                 nginx-rtmp would soon have no space to record into
 ├── MediaRefused              an upload that cannot be processed; names the reason and the field
 ├── FilesMissing             a recording's files are not where they should be, yet (retryable)
 ├── TaskTooExpensive          a media task reached its limit of time or memory
@@ -44,6 +45,12 @@ class UnsupportedMedia(SourceError):
     """A codec or a track layout that the packager has no words for."""
 
     code = "unsupported_media"
+
+
+class SpoolFull(IngestError):
+    """nginx-rtmp would soon have no space to record the publication into: it must end before."""
+
+    code = "spool_full"
 
 
 class MalformedMedia(IngestError):

@@ -1,5 +1,6 @@
 """What the media plane asks of the outside: small Protocols, implemented by whoever runs it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -49,6 +50,14 @@ class ObjectStore(Protocol):
 
     async def holds(self, key: str, path: Path) -> bool:
         """Whether the object is, byte for byte, the file at `path`."""
+        ...
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys of all objects that begin with `prefix`."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is fine."""
         ...
 
     async def check(self) -> None:

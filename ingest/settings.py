@@ -1,6 +1,7 @@
 """The media plane's own settings; whoever starts a session fills them in."""
 
 from dataclasses import dataclass
+from enum import Enum, IntEnum
 
 PART_TARGET_SLACK = 1.05
 """PART-TARGET over the nominal part: frames do not divide it, milliseconds round."""
@@ -35,3 +36,31 @@ class PackagingSettings:
     def follower_limit_s(self) -> float:
         """Longest Media Segment of a track that follows another's cuts."""
         return self.target_duration_s + 0.49
+
+
+class Keep(Enum):
+    """What is kept of a stream behind its live window."""
+
+    NOTHING = "nothing"
+    FILES = "files"
+    """Its segments stay in its folder, so that it can still be recorded afterwards."""
+    RECORDING = "recording"
+    """They go to the object store while it is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """What is kept of a stream; `private` when not everybody may play its recording."""
+
+    keep: Keep = Keep.NOTHING
+    private: bool = False
+
+
+class Thrift(IntEnum):
+    """How much disk space live streams may take."""
+
+    NONE = 0
+    SHORT_WINDOWS = 1
+    """Players cannot go back: only what they play at the live edge stays."""
+    LIVE_ONLY = 2
+    """Nothing new is recorded or kept, either."""

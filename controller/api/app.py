@@ -24,6 +24,7 @@ from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
 from controller.api.playback_access import PATH, PlaybackAccessHandler
 from controller.api.public_urls import PublicUrls
 from controller.api.reading import MOST_BODY_BYTES
+from controller.api.recording_routes import RecordingHandlers, recording_operations
 from controller.api.registry import AnyOperation, DocumentedRoute
 from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
@@ -45,6 +46,7 @@ from controller.domain.ports import (
     StreamStore,
     UserStore,
 )
+from controller.domain.recordings import RecordingService
 from controller.domain.session_health import SessionMonitor
 from controller.domain.stream_service import StreamKeyring, StreamService
 
@@ -65,6 +67,7 @@ class ApiDependencies:
     playback_tokens: PlaybackGranter
     playback_authorizer: PlaybackAuthorizer
     publishing: PublishingControl
+    recordings: RecordingService
     sessions: SessionMonitor
     announcer: StreamAnnouncer
     clock: Clock
@@ -149,6 +152,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
     )
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
+        *recording_operations(RecordingHandlers(deps.recordings)),
         *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)

@@ -1,5 +1,7 @@
 """The calls about clips and other media that are derived from a stream."""
 
+from functools import partial
+
 from controller.api.clip_answers import (
     ClipAnswer,
     ClipList,
@@ -16,7 +18,7 @@ from controller.api.requests import ClipCreate, Nothing
 from controller.domain.clip_service import ClipService
 from controller.domain.derived import Clip, ClipRange, RecordingWork
 from controller.domain.jobs import JobError
-from controller.domain.streams import Stream
+from controller.domain.streams import Audience, Stream
 from controller.errors import (
     ClipNotFound,
     NothingToClip,
@@ -49,14 +51,15 @@ class ClipHandlers:
 
     async def list(self, call: Call[Nothing, Nothing]) -> Answer:
         """GET /streams/{stream_id}/clips."""
-        _, clips = await self._clips.list(call.identity, call.path["stream_id"])
-        return Answer(ClipList(items=[self._show(clip) for clip in clips]))
+        stream, clips = await self._clips.list(call.identity, call.path["stream_id"])
+        limited = _is_limited(stream)
+        return Answer(ClipList(items=[self._show(clip, limited=limited) for clip in clips]))
 
     async def get(self, call: Call[Nothing, Nothing]) -> Answer:
         """GET /streams/{stream_id}/clips/{clip_id}."""
         path = call.path
-        _, clip = await self._clips.get(call.identity, path["stream_id"], path["clip_id"])
-        return Answer(self._show(clip))
+        stream, clip = await self._clips.get(call.identity, path["stream_id"], path["clip_id"])
+        return Answer(self._show(clip, limited=_is_limited(stream)))
 
     async def media(self, call: Call[Nothing, Nothing]) -> Answer:
         """GET /streams/{stream_id}/media."""
@@ -64,8 +67,9 @@ class ClipHandlers:
         available = await self._clips.available(call.identity, stream)
         return Answer(_show_media(stream, work, available))
 
-    def _show(self, clip: Clip) -> ClipAnswer:
+    def _show(self, clip: Clip, *, limited: bool = False) -> ClipAnswer:
         made, file = clip.made, clip.made and clip.made.file
+        at = partial(self._urls.clip, clip.stream_id, clip.id, limited=limited)
         return ClipAnswer(
             id=clip.id,
             stream_id=clip.stream_id,
@@ -76,10 +80,8 @@ class ClipHandlers:
             status=clip.state,
             progress=clip.progress,
             shows=made and _show_range(made.range),
-            url=made and self._urls.clip(clip.stream_id, clip.id),
-            poster_url=self._urls.clip(clip.stream_id, clip.id, "jpg")
-            if made and made.has_poster
-            else None,
+            url=made and at(),
+            poster_url=at(suffix="jpg") if made and made.has_poster else None,
             duration=file and file.duration_s,
             size=file and file.size,
             width=file and file.width,
@@ -87,6 +89,10 @@ class ClipHandlers:
             error=_show_error(clip.error),
             created_at=clip.created_at,
         )
+
+
+def _is_limited(stream: Stream) -> bool:
+    return stream.options.audience is not Audience.EVERYONE
 
 
 def _show_media(

@@ -11,6 +11,7 @@ class PublicUrls:
     public_url: str
     rtmp_url: str
     vod_base_url: str
+    private_vod_base_url: str = ""
 
     def hls(self, stream_id: UUID, token: str | None = None) -> str:
         """The live Multivariant Playlist."""
@@ -24,9 +25,12 @@ class PublicUrls:
         """The newest picture of a live stream."""
         return f"{self.public_url}/live/{stream_id}/thumbnail.jpg"
 
-    def clip(self, stream_id: UUID, clip_id: UUID, suffix: str = "mp4") -> str:
-        """A clip, or with the suffix `jpg` its picture."""
-        return f"{self.vod_base_url}/vods/{stream_id}/clips/{clip_id}.{suffix}"
+    def clip(
+        self, stream_id: UUID, clip_id: UUID, suffix: str = "mp4", *, limited: bool = False
+    ) -> str:
+        """A clip, or with the suffix `jpg` its picture; `limited`: not everybody may play it."""
+        base = (self.private_vod_base_url if limited else "") or self.vod_base_url
+        return f"{base}/vods/{stream_id}/clips/{clip_id}.{suffix}"
 
     def with_token(self, url: str | None, token: str | None) -> str | None:
         """An address of ours with the token in front of its path."""
@@ -39,7 +43,8 @@ class PublicUrls:
 
     def vod(self, stream_id: UUID, token: str | None = None) -> str:
         """The recording's Multivariant Playlist."""
-        return f"{self.vod_base_url}{_prefix(token)}/vods/{stream_id}.m3u8"
+        base = self.vod_base_url if token is None else self.private_vod_base_url
+        return f"{base or self.vod_base_url}{_prefix(token)}/vods/{stream_id}.m3u8"
 
     def stored(self, key: str) -> str:
         """An object that is for everybody who knows its address."""

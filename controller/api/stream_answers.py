@@ -59,7 +59,11 @@ class StreamResponse(Answered):
     enable_chat: bool
     enable_comments: bool
     record_stream: bool
-    vod_url: str | None
+    vod_url: str | None = Field(
+        description="Null while the recording is not ready, and when there is none: the stream is "
+        "not recorded (`record_stream` false), there was no space, or it was deleted. "
+        "`GET /streams/{id}/recording` tells its owner which."
+    )
     mp4_url: str | None = Field(
         description="The recording as one progressive MP4; null until it has been made."
     )
@@ -163,7 +167,9 @@ class StreamEnded(CamelAnswer):
     status: StreamStatus
     duration: int = Field(description="Seconds.")
     stats: StreamStats
-    vod_url: str | None = Field(description="Null while the recording is not ready.")
+    vod_url: str | None = Field(
+        description="Null while the recording is not ready, and when there is none."
+    )
     ended_at: datetime | None
 
 

@@ -38,7 +38,9 @@ class DerivedParts:
 
 def public_urls(settings: Settings) -> PublicUrls:
     """The addresses that clients are given."""
-    return PublicUrls(settings.public_url, settings.rtmp_url, settings.vod_base)
+    return PublicUrls(
+        settings.public_url, settings.rtmp_url, settings.vod_base, settings.private_vod_base
+    )
 
 
 def build_derived(

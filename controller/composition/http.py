@@ -1,5 +1,6 @@
 """The HTTP application: API, live delivery, pages."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from aiohttp import web
@@ -10,15 +11,16 @@ from controller.api.health import ReadinessCheck
 from controller.composition.access import Access
 from controller.composition.derived import DerivedParts, public_urls
 from controller.composition.documented import DOCUMENTED_ROUTES
-from controller.composition.media import MediaPlane
+from controller.composition.media import MediaPlane, Publishing
 from controller.composition.uploads import MediaParts
-from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
+from controller.domain.ports import Clock, StreamAnnouncer
+from controller.domain.recordings import RecordingService
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.web.pages import create_web
-from ingest import Delivery, create_delivery
+from ingest import Delivery, VodDelivery, create_delivery, create_vod_delivery
 from ingest import SystemClock as MediaClock
 
 
@@ -29,7 +31,7 @@ def build_http(
     media: MediaPlane,
     uploads: MediaParts,
     derived: DerivedParts,
-    publishing: PublishingControl,
+    publishing: Publishing,
     announcer: StreamAnnouncer,
     clock: Clock,
 ) -> web.Application:
@@ -37,6 +39,9 @@ def build_http(
 
     async def nginx_answers() -> None:
         await media.nginx.names()
+
+    async def space() -> Mapping[str, object]:
+        return {"volumes": {v.name: v.step.word for v in media.space.volumes}}
 
     app = create_api(
         ApiDependencies(
@@ -49,7 +54,10 @@ def build_http(
             authenticator=access.authenticator,
             playback_tokens=access.playback_tokens,
             playback_authorizer=access.playback_gate,
-            publishing=publishing,
+            publishing=publishing.lifecycle,
+            recordings=RecordingService(
+                stores.streams, stores.recordings, publishing.recordings, publishing.rules
+            ),
             sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
             clock=clock,
@@ -67,6 +75,7 @@ def build_http(
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
+                ReadinessCheck("space", space),
             ],
         )
     )
@@ -78,5 +87,10 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
     )
     app.add_subapp("/live", create_delivery(delivery))
-    app.add_routes(create_web(settings.vod_base_url or settings.bucket_url))
+    if media.private_vods is not None:
+        vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))
+        app.add_subapp("/vods", create_vod_delivery(vods))
+    app.add_routes(
+        create_web(settings.vod_base_url or settings.bucket_url, settings.private_bucket_url)
+    )
     return app

@@ -8,9 +8,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from controller.composition.objects import vod_url
 from controller.errors import ConfigurationError
 from controller.jobs.clips import ClipCutting
 from controller.jobs.desk import QueueingDesk
@@ -46,7 +48,7 @@ def build_kinds(settings: Settings, stores: Stores, objects: ObjectStore) -> Map
     derived = DerivedMedia(objects)
     kinds: list[JobKind] = [
         VideoProcessing(objects, VideoJobSettings(media, task), time.time),
-        RecordingDerivation(derived, stores.derived, lambda key: f"{settings.vod_base}/{key}"),
+        RecordingDerivation(derived, stores.derived, partial(vod_url, settings)),
         ClipCutting(derived, stores.derived),
     ]
     return {kind.name: kind for kind in kinds}

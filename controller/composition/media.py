@@ -5,20 +5,28 @@ import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from controller.composition.objects import build_uploader
+from controller.composition.objects import build_private_reader, build_uploader
 from controller.domain.ports import Clock
+from controller.domain.recordings import RetentionRules
+from controller.publishing.background import BackgroundTasks
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
-from controller.publishing.recordings import Recordings
+from controller.publishing.recordings import Recordings, VodAddresses
+from controller.publishing.retention import Retention
+from controller.publishing.space import SpaceGuard
+from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
 """Two thirds of what a core was measured to carry in passthrough sessions of 6 Mbit/s."""
@@ -30,6 +38,17 @@ class MediaPlane:
 
     supervisor: SessionSupervisor
     nginx: NginxRtmp
+    space: SpaceGuard
+    private_vods: S3ObjectStore | None
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """What becomes of streams and of their recordings."""
+
+    lifecycle: StreamLifecycle
+    recordings: Recordings
+    rules: RetentionRules
 
 
 def build_media_plane(
@@ -43,9 +62,10 @@ def build_media_plane(
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
+    uploader = build_uploader(settings, objects, stack)
     supervisor = SessionSupervisor(
         data / "live",
-        build_uploader(settings, objects, stack),
+        uploader,
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
@@ -53,7 +73,19 @@ def build_media_plane(
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
-    return MediaPlane(supervisor, nginx)
+    space = SpaceGuard(_watched(settings), settings.space_steps_pct, economize=supervisor.economize)
+    StorageMetrics(uploader, space, registry)
+    return MediaPlane(supervisor, nginx, space, build_private_reader(settings, stack))
+
+
+def _watched(settings: Settings) -> dict[str, Path]:
+    """The folders whose volumes must not fill."""
+    folders = {"data": settings.data_dir.absolute()}
+    if settings.store_url.startswith("file://"):
+        folders["store"] = Path(unquote(urlsplit(settings.store_url).path))
+    if settings.spool:
+        folders["spool"] = settings.spool_folder
+    return folders
 
 
 def _budget(settings: Settings) -> SessionBudget:
@@ -74,13 +106,33 @@ def build_lifecycle(
     clock: Clock,
     on_finished: Callable[[UUID, bool], None],
     stack: AsyncExitStack,
-) -> StreamLifecycle:
+) -> Publishing:
     """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
 
     on_finished: called when a stream's media are, with whether there is a recording.
     """
-    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base, on_finished)
+    rules = RetentionRules(
+        settings.recordings_keep_days,
+        int(settings.recordings_max_gb * 1e9),
+        settings.unrecorded_save_h,
+    )
+    recordings = Recordings(
+        stores.streams,
+        stores.recordings,
+        media.supervisor,
+        media.space,
+        rules,
+        VodAddresses(settings.vod_base, settings.private_vod_base),
+        clock,
+        on_finished,
+    )
     stack.push_async_callback(recordings.close)
+    retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)
+    media.space.on_short(retention.prune)
+    background = BackgroundTasks()
+    stack.push_async_callback(background.close)
+    background.start(media.space.run(), "space")
+    background.start(retention.run(), "retention")
     lifecycle = StreamLifecycle(
         stores.streams,
         stores.publications,
@@ -91,8 +143,8 @@ def build_lifecycle(
         visits,
         clock,
         pull_url=settings.rtmp_pull_url,
-        spool_dir=settings.data_dir.absolute() / "spool" if settings.spool else None,
+        spool_dir=settings.spool_folder if settings.spool else None,
         grace_s=settings.reconnect_grace_s,
     )
     stack.push_async_callback(lifecycle.close)
-    return lifecycle
+    return Publishing(lifecycle, recordings, rules)

@@ -6,7 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from controller.errors import ConfigurationError
 from controller.settings import Settings
-from ingest import IngestError, LocalObjectStore, ObjectStore, Uploader, UploadLedger
+from ingest import IngestError, LocalObjectStore, ObjectStore, SplitStore, Uploader, UploadLedger
+from ingest.derivatives import PRIVATE
 from ingest.s3 import S3ObjectStore, S3Settings, s3_client
 
 LEDGER_FILE = "uploads.db"
@@ -25,7 +26,22 @@ def build_uploader(settings: Settings, store: ObjectStore, stack: AsyncExitStack
 
 def s3_settings(settings: Settings) -> S3Settings:
     """What `store_url` and the `s3_…` settings say. Raises ConfigurationError."""
-    parts = urlsplit(settings.store_url)
+    return _s3_settings_at(settings, settings.store_url)
+
+
+def private_s3_settings(settings: Settings) -> S3Settings | None:
+    """The bucket of what not everybody may play; None without one. Raises ConfigurationError."""
+    if not (settings.bucket_url and settings.private_store_url):
+        return None
+    if settings.private_store_url == settings.store_url:
+        raise ConfigurationError(
+            "GOLIVE_PRIVATE_STORE_URL must be another place than GOLIVE_STORE_URL"
+        )
+    return _s3_settings_at(settings, settings.private_store_url)
+
+
+def _s3_settings_at(settings: Settings, url: str) -> S3Settings:
+    parts = urlsplit(url)
     key_id = settings.s3_access_key_id.get_secret_value()
     secret = settings.s3_secret_access_key.get_secret_value()
     if not parts.hostname:
@@ -46,22 +62,46 @@ def s3_settings(settings: Settings) -> S3Settings:
     )
 
 
-def build_store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+def build_private_reader(settings: Settings, stack: AsyncExitStack) -> S3ObjectStore | None:
+    """For players of what not everybody may play; None where nginx sends that from a folder.
+
+    Apart from the uploader's, so that nobody who watches waits for an upload.
+    """
+    at = private_s3_settings(settings)
+    return _bucket(at, stack) if at else None
+
+
+def build_store(settings: Settings, stack: AsyncExitStack) -> SplitStore:
     """The store that the settings name; `stack` closes it.
 
     Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
-    store that is away must not keep the daemon from starting.
+    store that is away must not keep the daemon from starting. In a folder nginx checks who may
+    play; a bucket cannot, so what is not for everyone stays out of it
+    (docs/decisions/0011-private-recordings.md).
     """
-    if settings.store_url.startswith("s3://"):
-        at = s3_settings(settings)
-        try:
-            s3 = S3ObjectStore(at, s3_client(at))
-        except ValueError as error:
-            raise ConfigurationError(
-                "GOLIVE_S3_ENDPOINT, GOLIVE_S3_REGION or the bucket's name cannot be used"
-            ) from error
-        stack.push_async_callback(s3.close)
-        return s3
+    here = LocalObjectStore(settings.data_dir.absolute() / "objects")
+    if settings.bucket_url:
+        public = _bucket(s3_settings(settings), stack)
+        private = private_s3_settings(settings)
+        return SplitStore(public, _bucket(private, stack) if private else here)
     if settings.store_url:
-        return LocalObjectStore(Path(unquote(urlsplit(settings.store_url).path)))
-    return LocalObjectStore(settings.data_dir.absolute() / "objects")
+        here = LocalObjectStore(Path(unquote(urlsplit(settings.store_url).path)))
+    return SplitStore(here, here)
+
+
+def _bucket(at: S3Settings, stack: AsyncExitStack) -> S3ObjectStore:
+    try:
+        s3 = S3ObjectStore(at, s3_client(at))
+    except ValueError as error:
+        raise ConfigurationError(
+            "GOLIVE_S3_ENDPOINT, GOLIVE_S3_REGION or the bucket's name cannot be used"
+        ) from error
+    stack.push_async_callback(s3.close)
+    return s3
+
+
+def vod_url(settings: Settings, key: str) -> str:
+    """Where players find an object of a recording."""
+    if key.startswith(PRIVATE):
+        return f"{settings.private_vod_base}/{key.removeprefix(PRIVATE)}"
+    return f"{settings.vod_base}/{key}"

@@ -36,7 +36,8 @@ def run_dev(
     nginx = find_nginx(path)
     wrappers = Wrappers(*find_wrappers(path))
     folder = prepare_data_dir(data_dir)
-    with locked_data_dir(folder), opened_layout(folder) as layout:
+    spool_dir = settings.spool_folder if settings.spool_dir else None
+    with locked_data_dir(folder), opened_layout(folder, spool_dir) as layout:
         _keep_one_old(layout.logs_dir / "access.log")
         check_ports(options.port_needs)
         plan = make_plan(options, settings, layout, nginx, environment)

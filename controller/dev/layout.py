@@ -26,10 +26,12 @@ class DataLayout:
 
     data_dir: absolute, exists.
     socket_dir: `<data>/run`, or a private temporary folder.
+    own_spool_dir: where publications are recorded when that is not below the data folder.
     """
 
     data_dir: Path
     socket_dir: Path
+    own_spool_dir: Path | None = None
 
     @property
     def run_dir(self) -> Path:
@@ -54,7 +56,7 @@ class DataLayout:
     @property
     def spool_dir(self) -> Path:
         """What encoders send, as nginx-rtmp writes it down."""
-        return self.data_dir / "spool"
+        return self.own_spool_dir or self.data_dir / "spool"
 
     @property
     def lock_file(self) -> Path:
@@ -114,13 +116,14 @@ def prepare_data_dir(data_dir: Path) -> Path:
 
 
 @contextmanager
-def opened_layout(data_dir: Path) -> Iterator[DataLayout]:
-    """The folders below `data_dir`, made; run-time files are removed again at the end."""
-    layout = DataLayout(data_dir=data_dir, socket_dir=data_dir / "run")
+def opened_layout(data_dir: Path, spool_dir: Path | None = None) -> Iterator[DataLayout]:
+    """The folders below `data_dir`, and the spool where it is elsewhere, made; run-time files are
+    removed again at the end."""
+    layout = DataLayout(data_dir, data_dir / "run", spool_dir)
     private: Path | None = None
     if not _fits(layout):
         private = Path(tempfile.mkdtemp(prefix="golive-"))
-        layout = DataLayout(data_dir=data_dir, socket_dir=private)
+        layout = DataLayout(data_dir, private, spool_dir)
     try:
         for folder in (
             layout.run_dir,

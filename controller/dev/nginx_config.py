@@ -21,6 +21,7 @@ class NginxPlan:
     """What the templates need to know.
 
     http_listen, rtmp_listen: `address:port`.
+    private_vods: whether recordings that not everybody may play are in a bucket.
     spool: whether publications are recorded into the layout's spool folder.
     daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
     """
@@ -36,6 +37,7 @@ class NginxPlan:
     run_as_root: bool
     http_workers: int
     open_files: int
+    private_vods: bool = False
 
 
 def render_rtmp(plan: NginxPlan) -> str:
@@ -65,6 +67,7 @@ def render_http(plan: NginxPlan) -> str:
         access_log=str(plan.layout.logs_dir / "access.log"),
         data_dir=str(plan.layout.data_dir),
         objects_dir=str(plan.layout.objects_dir),
+        private_vods=plan.private_vods,
     )
 
 

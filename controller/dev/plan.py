@@ -117,6 +117,7 @@ def make_plan(
             control_listen=filled["nginx_control"],
             rtmp_module=nginx.rtmp_module,
             spool=settings.spool,
+            private_vods=bool(settings.bucket_url and settings.private_store_url),
             run_as_root=os.geteuid() == 0,
             http_workers=min(os.cpu_count() or 1, _MOST_HTTP_WORKERS),
             open_files=_at_most_hard(resource.RLIMIT_NOFILE, _OPEN_FILES),

@@ -94,6 +94,10 @@ class StreamStore(Protocol):
         """Remember where the recording plays; StreamNotFound."""
         ...
 
+    async def forget_vod(self, stream_id: UUID) -> None:
+        """The recording is gone, and with it what was made of it: MP4, pictures, clips."""
+        ...
+
     async def live_streams(self) -> Sequence[Stream]:
         """All live streams, oldest first."""
         ...

@@ -43,8 +43,8 @@ class RecordingDerivation:
         self._url_of = url_of
 
     async def run(self, job: Job, work: JobWork) -> JobResult:
-        """See `JobKind.run`. The subject is the stream's id."""
-        prefix = vod_folder(job.subject)
+        """See `JobKind.run`. The subject is the stream's id; `private`: not for everybody."""
+        prefix = vod_folder(job.subject, private=bool(job.arguments.get("private")))
         source = work.folder / "source"
         await asyncio.to_thread(source.mkdir)
         fetched = await self._media.fetch(prefix, source, _share(work, 0.0, _FETCHED_PERCENT))

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from controller.domain.derived import ClipRange
-from controller.domain.streams import Stream
+from controller.domain.streams import Audience, Stream
 from controller.errors import NothingToClip, ObjectsUnavailable
 from ingest import IngestError, SessionSupervisor
 from ingest.derivatives import DerivedMedia, Recording, Span, stage, vod_folder
@@ -58,7 +58,7 @@ class StreamClipSource:
             "recording": msgspec.to_builtins(needed),
             "span": msgspec.to_builtins(Span(wanted.start_s, wanted.end_s)),
             "exact": exact,
-            "prefix": vod_folder(str(stream.id)),
+            "prefix": _folder(stream),
             "staged": str(folder),
         }
 
@@ -71,6 +71,11 @@ class StreamClipSource:
             return None
         try:
             with TemporaryDirectory(prefix="golive-clip-") as folder:
-                return await self._derived.look_up(vod_folder(str(stream.id)), Path(folder))
+                return await self._derived.look_up(_folder(stream), Path(folder))
         except IngestError as error:
             raise ObjectsUnavailable from error
+
+
+def _folder(stream: Stream) -> str:
+    private = stream.options.audience is not Audience.EVERYONE
+    return vod_folder(str(stream.id), private=private)

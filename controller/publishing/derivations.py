@@ -7,6 +7,7 @@ import structlog
 
 from controller.domain.derived import DERIVE_RECORDING, DerivedStore
 from controller.domain.jobs import JobDesk, NewJob
+from controller.domain.streams import Audience, Stream
 from controller.errors import ControllerError
 from controller.publishing.background import BackgroundTasks
 
@@ -59,8 +60,10 @@ class Derivations:
 
     async def _hand_in(self) -> None:
         for stream in await self._derived.underived(_AT_ONCE):
-            await self._begin(stream.id)
+            await self._begin(stream)
 
-    async def _begin(self, stream_id: UUID) -> None:
-        job = await self._jobs.submit(NewJob(DERIVE_RECORDING, str(stream_id)))
-        await self._derived.begin_recording(stream_id, job.id)
+    async def _begin(self, stream: Stream) -> None:
+        private = stream.options.audience is not Audience.EVERYONE
+        new = NewJob(DERIVE_RECORDING, str(stream.id), {"private": private})
+        job = await self._jobs.submit(new)
+        await self._derived.begin_recording(stream.id, job.id)

@@ -17,6 +17,7 @@ from controller.domain.ports import (
     StreamAnnouncer,
     StreamStore,
 )
+from controller.domain.publications import Publication
 from controller.domain.states import EndReason, IngestState, StreamStatus
 from controller.domain.streams import Stream
 from controller.errors import (
@@ -29,7 +30,14 @@ from controller.publishing.background import BackgroundTasks
 from controller.publishing.nginx_rtmp import NginxRtmp, NginxUnreachable
 from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visit, Visits
-from ingest import OverBudget, SessionKind, SessionSpec, SessionState, SessionSupervisor
+from ingest import (
+    OverBudget,
+    RecordingPlan,
+    SessionKind,
+    SessionSpec,
+    SessionState,
+    SessionSupervisor,
+)
 
 _JOIN_TIMEOUT_S = 5.0
 """Below nginx's netcall_timeout (8 s), after which it refuses by itself."""
@@ -103,6 +111,10 @@ class StreamLifecycle:
         self._graces: dict[UUID, asyncio.Task[None]] = {}
         self._log = structlog.get_logger()
         supervisor.subscribe(self._session_changed)
+
+    async def plan_recording(self, stream_id: UUID) -> RecordingPlan:
+        """What is kept of the stream, decided at its first visit. Raises StoreUnavailable."""
+        return await self._recordings.plan(await self._streams.get(stream_id))
 
     async def begin(self, visit: Visit) -> None:
         """Start the session of a visit; when this returns, our puller has joined it.
@@ -185,13 +197,14 @@ class StreamLifecycle:
         """Take up what the last run of the daemon left: encoders that are still there, streams
         that are live without one, recordings that were not finished."""
         for publication in await self._publications.list_open():
-            await self._recover_visit(Visit(publication, record=True))
+            await self._recover_visit(publication)
         await self._recordings.recover(but=self._visits.streams())
         for stream in await self._streams.live_streams():
-            if self._visits.of_stream(stream.id) is None:
-                self._supervisor.open_stream(str(stream.id), record=stream.options.record_stream)
-                if stream.ingest_state is not IngestState.IDLE:
-                    await self._interrupted(stream.id)
+            is_visited = self._visits.of_stream(stream.id) is not None
+            if not is_visited and stream.ingest_state is not IngestState.IDLE:
+                plan = await self._recordings.plan(stream)
+                self._supervisor.open_stream(str(stream.id), plan)
+                await self._interrupted(stream.id)
 
     async def close(self) -> None:
         """Stop waiting for anything. Sessions are the supervisor's to close."""
@@ -205,15 +218,15 @@ class StreamLifecycle:
         spec = SessionSpec(
             str(visit.stream_id), visit.name, f"{self._pull_url}/{visit.name}", self._spool(visit)
         )
-        self._supervisor.start(spec, record=visit.record, reason=reason, taken_up=taken_up)
+        self._supervisor.start(spec, visit.plan, reason=reason, taken_up=taken_up)
 
     def _spool(self, visit: Visit) -> Path | None:
         return self._spool_dir / f"{visit.name}.flv" if self._spool_dir is not None else None
 
-    async def _recover_visit(self, visit: Visit) -> None:
+    async def _recover_visit(self, publication: Publication) -> None:
         """Go on with an encoder that is still there, or with what it left in the spool."""
-        stream = await self._streams.get(visit.stream_id)
-        visit.record = stream.options.record_stream
+        stream = await self._streams.get(publication.stream_id)
+        visit = Visit(publication, await self._recordings.plan(stream))
         spool = self._spool(visit)
         left = spool is not None and spool.exists()
         live = stream.status is StreamStatus.LIVE

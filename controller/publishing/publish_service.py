@@ -2,13 +2,14 @@
 
 import secrets
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from controller.auth.failure_limit import FailureLimiter
 from controller.domain.ports import KeyLookup, PublicationStore
 from controller.domain.publications import KeyMatch, KeyState, Publisher
-from controller.domain.states import StreamStatus
+from controller.domain.states import IngestState, StreamStatus
 from controller.errors import (
     AlreadyPublishing,
     ControllerError,
@@ -52,6 +53,15 @@ class PublishRefused(Exception):
         super().__init__(reason)
 
 
+class SpaceForEncoders(Protocol):
+    """Who knows whether there is space."""
+
+    @property
+    def may_publish(self) -> bool:
+        """Whether an encoder of a stream that has had none yet is let in."""
+        ...
+
+
 class PublishService:
     """Answers on_publish, on_play and on_publish_done."""
 
@@ -62,12 +72,14 @@ class PublishService:
         lifecycle: StreamLifecycle,
         visits: Visits,
         failures: FailureLimiter,
+        space: SpaceForEncoders,
     ) -> None:
         self._keys = keys
         self._publications = publications
         self._lifecycle = lifecycle
         self._visits = visits
         self._failures = failures
+        self._space = space
         self._log = structlog.get_logger()
 
     async def publish(self, request: PublishRequest) -> str:
@@ -110,11 +122,14 @@ class PublishService:
         match = self._checked(
             await self._keys.find_key(request.key) if request.key else None, request.address
         )
+        if match.ingest_state is IngestState.IDLE and not self._space.may_publish:
+            raise PublishRefused("no_space", "the disk is nearly full", 503)
         await self._lifecycle.release_dead_visit(match.stream_id)
         try:
             self._lifecycle.require_capacity()
         except NoCapacity as error:
             raise PublishRefused(error.code, error.detail, error.http_status) from error
+        plan = await self._lifecycle.plan_recording(match.stream_id)
         name = f"p_{secrets.token_hex(_NAME_BYTES)}"
         publisher = Publisher(request.client_id, request.address)
         try:
@@ -123,7 +138,7 @@ class PublishService:
             )
         except (AlreadyPublishing, KeyRevoked, StreamNotLive) as error:
             raise PublishRefused(error.code, error.detail) from error
-        visit = Visit(publication, match.record_stream)
+        visit = Visit(publication, plan)
         try:
             await self._lifecycle.begin(visit)
         except ControllerError as error:

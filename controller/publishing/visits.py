@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from controller.domain.publications import Publication
+from ingest import RecordingPlan
 
 
 @dataclass(slots=True)
@@ -13,7 +14,7 @@ class Visit:
     play it. `turn` is held by whoever carries out what its session told, in that order."""
 
     publication: Publication
-    record: bool
+    plan: RecordingPlan
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 

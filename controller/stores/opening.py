@@ -11,6 +11,7 @@ from controller.stores.engagement import SqlEngagement
 from controller.stores.jobs import SqlJobs
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
+from controller.stores.recordings import SqlRecordings
 from controller.stores.revision import head_revision
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
@@ -28,6 +29,7 @@ class Stores:
     catalogue: SqlCatalogue
     keys: SqlStreamKeys
     publications: SqlPublications
+    recordings: SqlRecordings
     users: SqlUsers
     products: SqlProducts
     engagement: SqlEngagement
@@ -47,6 +49,7 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         catalogue=SqlCatalogue(database),
         keys=SqlStreamKeys(database, clock),
         publications=SqlPublications(database, clock),
+        recordings=SqlRecordings(database, clock),
         users=SqlUsers(database, clock),
         products=SqlProducts(database, clock),
         engagement=SqlEngagement(database, clock),

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from controller.domain.people import PushKind, Role
 from controller.domain.products import ProductEventType
+from controller.domain.recordings import RecordingState
 from controller.domain.states import EndReason, IngestState, StreamStatus
 from controller.domain.streams import Audience
 from controller.stores.column_types import Money, UtcDateTime, Word
@@ -215,6 +216,19 @@ Index(
     unique=True,
     sqlite_where=publications.c.ended_at.is_(None),
     postgresql_where=publications.c.ended_at.is_(None),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    _reference("stream_id", "streams.id", primary_key=True),
+    Column("state", Word(RecordingState), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("keep_days", Integer),
+    Column("finished_at", UtcDateTime),
+    Column("save_until", UtcDateTime),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_recordings_state_finished_at", "state", "finished_at"),
 )
 
 product_tags = Table(

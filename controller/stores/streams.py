@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.access import PlaybackFacts
@@ -39,11 +39,14 @@ from controller.errors import (
 )
 from controller.stores.creation import insert_stream
 from controller.stores.database import Database
+from controller.stores.derived_schema import clips, stream_derivations
 from controller.stores.notifications import queue_stream_live
 from controller.stores.rows import stream_from
 from controller.stores.schema import status_changes, streams
 from controller.stores.statements import lock_stream
 from controller.stores.stream_products import attach, count_for_sale, detach
+
+_OF_RECORDING = ("vod_url", "mp4_url", "poster_url", "storyboard_url", "thumbnail_url")
 
 
 class SqlStreams:
@@ -167,6 +170,18 @@ class SqlStreams:
                 .returning(streams)
             )
             return _found(changed.one_or_none())
+
+    async def forget_vod(self, stream_id: UUID) -> None:
+        """See `StreamStore.forget_vod`."""
+        nowhere = dict.fromkeys(_OF_RECORDING)
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(streams)
+                .where(streams.c.id == stream_id)
+                .values(**nowhere, updated_at=self._clock.now())
+            )
+            for made in (stream_derivations, clips):
+                await connection.execute(delete(made).where(made.c.stream_id == stream_id))
 
     async def live_streams(self) -> Sequence[Stream]:
         """See `StreamStore.live_streams`."""

@@ -3,6 +3,7 @@
 They are static: what they show they ask of the public API. Nothing comes from elsewhere.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -17,12 +18,12 @@ _PAGE_HEADERS = {
 }
 
 
-def create_web(vod_base_url: str = "") -> web.RouteTableDef:
+def create_web(*vod_base_urls: str) -> web.RouteTableDef:
     """Routes for `/`, `/watch/{stream uuid}` and `/static/…`; add them to the application.
 
-    vod_base_url: where recordings are when that is not this site; pages may then load from there.
+    vod_base_urls: where recordings are when that is not this site; pages may then load from there.
     """
-    pages = _Pages(_content_security_policy(vod_base_url))
+    pages = _Pages(_content_security_policy(vod_base_urls))
     routes = web.RouteTableDef()
     routes.get("/")(pages.home)
     routes.get("/watch/{stream_id}")(pages.watch)
@@ -57,10 +58,11 @@ class _Pages:
         return web.FileResponse(path, headers=self._headers)
 
 
-def _content_security_policy(vod_base_url: str) -> str:
+def _content_security_policy(vod_base_urls: Sequence[str]) -> str:
     """Only this site, and the recordings' when they are elsewhere; hls.js feeds blobs."""
-    parts = urlsplit(vod_base_url)
-    elsewhere = f" {parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else ""
+    parts = [urlsplit(url) for url in vod_base_urls]
+    origins = {f" {part.scheme}://{part.netloc}": None for part in parts if part.netloc}
+    elsewhere = "".join(origins)
     return "; ".join(
         (
             "default-src 'none'",

@@ -87,6 +87,10 @@ class SessionHealth(_Message, tag="health", frozen=True, kw_only=True):
     unread_bytes: int = 0
 
 
+class SpaceMissing(_Message, tag="no_space", frozen=True, kw_only=True):
+    """Packager → daemon, now and again: the disk is full; it goes on when there is space."""
+
+
 class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     """Worker → daemon, at the end: what was counted, in access units; what did not come that
     far, in FLV tags."""
@@ -105,7 +109,9 @@ class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
 
 
 ToWorker: TypeAlias = StartSession | StartSpool | Proceed | StopSession
-FromWorker: TypeAlias = StateChanged | TracksFound | JournalGrew | SessionHealth | SessionReport
+FromWorker: TypeAlias = (
+    StateChanged | TracksFound | JournalGrew | SessionHealth | SpaceMissing | SessionReport
+)
 
 
 class ToStream(msgspec.Struct, frozen=True, kw_only=True):

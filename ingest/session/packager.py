@@ -20,6 +20,7 @@ from ingest.session.messages import (
     FromStream,
     FromWorker,
     JournalGrew,
+    SpaceMissing,
     StartSpool,
     StateChanged,
     StopSession,
@@ -30,6 +31,7 @@ from ingest.session.messages import (
 from ingest.session.spool_session import SpoolSession
 from ingest.session.state import SessionState
 from ingest.settings import PackagingSettings
+from ingest.source.spool_reserve import NO_SPACE, SpoolReserve
 
 _POLLS_PER_PART = 5
 """A part is written at most a fifth of its duration after its last byte has come."""
@@ -38,6 +40,9 @@ _SPOOL_WAIT_S = 10.0
 """How long nginx may take from the accepted publish to the spool file."""
 
 _HEALTH_EVERY_S = 2.0
+_SPACE_AGAIN_S = 0.5
+"""Between tries to go on with a session for which the disk was full."""
+
 _LINE_LIMIT = 1 << 16
 
 
@@ -48,12 +53,21 @@ class _Hosted:
         self.name = name
         self.start = start
         self.session: SpoolSession | None = None
+        self.reserve: SpoolReserve | None = None
+        self.not_before_s = 0.0
         self.stop_requested = False
         self.discard = False
         self.grew = False
         self.live = False
         self.born_s = time.monotonic()
         self.health_due_s = self.born_s + _HEALTH_EVERY_S
+
+    def close(self) -> None:
+        """Close what is open."""
+        for opened in (self.session, self.reserve):
+            if opened is not None:
+                opened.close()
+        self.session = self.reserve = None
 
     def note_growth(self) -> None:
         """The journal has something new; told once per poll."""
@@ -103,6 +117,9 @@ class Packager:
         except IngestError as error:
             self._fail(hosted, str(error), error.code, retryable=error.retryable)
         except OSError as error:
+            if error.errno in NO_SPACE:
+                self._wait_for_space(hosted)
+                return False
             self._fail(hosted, f"{error.strerror} ({error.errno})", "os_error", retryable=True)
         except Exception as error:  # noqa: BLE001  a stranger's bytes found a fault of ours
             traceback.print_exc()
@@ -110,6 +127,10 @@ class Packager:
         return False
 
     def _poll(self, hosted: _Hosted) -> bool:
+        if hosted.reserve is not None:
+            hosted.reserve.keep()
+        if hosted.not_before_s > time.monotonic():
+            return False
         session = hosted.session or self._open(hosted)
         if session is None:
             return False
@@ -136,6 +157,9 @@ class Packager:
                 self._fail(hosted, "nginx wrote no spool file", "no_spool", retryable=False)
             return None
         start = hosted.start
+        if hosted.reserve is None:
+            hosted.reserve = SpoolReserve(spool)
+            hosted.reserve.keep()
         hosted.session = SpoolSession(
             spool,
             Path(start.folder),
@@ -147,6 +171,15 @@ class Packager:
         self._tell(hosted, StateChanged(state=SessionState.CONNECTING))
         self._tell(hosted, StateChanged(state=SessionState.PROBING))
         return hosted.session
+
+    def _wait_for_space(self, hosted: _Hosted) -> None:
+        """The disk is full: go back to the journal's last checkpoint, and on from there later."""
+        if hosted.session is not None:
+            hosted.session.close()
+            hosted.session = None
+        hosted.live = False
+        hosted.not_before_s = time.monotonic() + _SPACE_AGAIN_S
+        self._tell(hosted, SpaceMissing())
 
     def _end(self, hosted: _Hosted, session: SpoolSession) -> None:
         self._tell(hosted, StateChanged(state=SessionState.DRAINING))
@@ -164,8 +197,7 @@ class Packager:
         self._drop(hosted)
 
     def _drop(self, hosted: _Hosted) -> None:
-        if hosted.session is not None:
-            hosted.session.close()
+        hosted.close()
         if self._hosted.get(hosted.name) is hosted:
             del self._hosted[hosted.name]
 

@@ -21,6 +21,7 @@ from ingest.session.messages import (
     Proceed,
     SessionHealth,
     SessionReport,
+    SpaceMissing,
     StartSession,
     StartSpool,
     StateChanged,
@@ -266,6 +267,8 @@ class Session:
                         return
                     case StateChanged():
                         self._worker_state(message.state)
+                    case SpaceMissing():
+                        self._wait_for_space()
                     case SessionReport():
                         self._log.info("session_report", **_counts(message))
         finally:
@@ -283,6 +286,12 @@ class Session:
                 self._log.error("worker_hangs", silent_s=round(silent_s, 1))
                 worker.kill()
                 return
+
+    def _wait_for_space(self) -> None:
+        """Nothing is lost meanwhile: the spool has space of its own set aside."""
+        if self.state is SessionState.LIVE:
+            self._log.error("disk_full")
+            self._set_state(SessionState.STALLED)
 
     def _left_unread(self, outcome: Outcome) -> bool:
         """Whether a worker died over a spool: its successor reads on, the encoder there or not."""

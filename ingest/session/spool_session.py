@@ -48,6 +48,22 @@ class SpoolSession:
         reason: str,
     ) -> None:
         self._journal = JournalWriter(folder)
+        try:
+            self._open(spool, folder, settings, clock, notify, reason=reason)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _open(
+        self,
+        spool: Path,
+        folder: Path,
+        settings: PackagingSettings,
+        clock: Clock,
+        notify: Callable[[], None],
+        *,
+        reason: str,
+    ) -> None:
         end = read_end(folder)
         checkpoint = end.checkpoint
         self._mine = checkpoint is not None and checkpoint.spool == spool.name

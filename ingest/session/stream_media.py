@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ingest.journal_entries import StreamFinished
 from ingest.session.health import Lateness, LatenessMeter
+from ingest.settings import Thrift
 from ingest.vod.journal import JournalReader, JournalWriter
 from ingest.vod.object_keys import is_recorded
 from ingest.vod.recorder import Recorder
@@ -27,15 +28,26 @@ class _Expired(NamedTuple):
 
 
 class StreamMedia:
-    """The folder of one stream, its live window and, when it is recorded, its recorder."""
+    """The folder of one stream, its live window and, when it is recorded, its recorder.
+
+    keeps_files: without a recorder, whether segments stay when they leave the window.
+    """
 
     def __init__(
-        self, stream_id: str, folder: Path, dvr_window_s: float, recorder: Recorder | None
+        self,
+        stream_id: str,
+        folder: Path,
+        dvr_window_s: float,
+        recorder: Recorder | None,
+        *,
+        keeps_files: bool = False,
     ) -> None:
         self.stream_id = stream_id
         self.folder = folder
         self.window = LiveWindow(dvr_window_s)
         self.recorder = recorder
+        self._keeps_files = keeps_files
+        self._thrift = Thrift.NONE
         self._reader = JournalReader(folder)
         self._end = JournalEnd()
         self._store = SegmentStore(folder)
@@ -47,6 +59,13 @@ class StreamMedia:
     def lateness(self) -> Lateness:
         """How late parts were listed since this daemon took the stream up."""
         return self._lateness.counted
+
+    def economize(self, thrift: Thrift) -> None:
+        """Take no more disk space than `thrift` allows, from now on."""
+        self._thrift = thrift
+        self.window.shorten(short=thrift >= Thrift.SHORT_WINDOWS)
+        if self.recorder is not None:
+            self.recorder.suspended = thrift >= Thrift.LIVE_ONLY
 
     def resumes(self, spool: str) -> bool:
         """Whether the journal says where to go on in that spool: the recorder knows its codecs."""
@@ -73,22 +92,27 @@ class StreamMedia:
         A file that expires now was announced before now, so it is recorded when the recorder has
         come to where the journal ends now.
         """
-        expired = self.window.take_expired()
-        if self.recorder is None:
-            for name in expired:
-                self._store.remove(name)
-            return
         kept = []
-        for name in expired:
-            if is_recorded(name):
+        for name in self.window.take_expired():
+            if self._is_needed(name):
                 kept.append(name)
             else:
                 self._store.remove(name)
+        if self.recorder is None:
+            return
         if kept:
             self._expired.append(_Expired(self._reader.offset, tuple(kept)))
         while self._expired and self._expired[0].offset <= self.recorder.offset:
             for name in self._expired.popleft().names:
                 self._store.remove(name)
+
+    def _is_needed(self, name: str) -> bool:
+        """Whether a file that left the window is needed for the recording, now or afterwards."""
+        if not is_recorded(name):
+            return False
+        if self.recorder is None:
+            return self._keeps_files and self._thrift < Thrift.LIVE_ONLY
+        return not self.recorder.leaves_out(name)
 
     def seal(self) -> None:
         """Finish what a session that died left open. No worker may be writing."""

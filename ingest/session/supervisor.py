@@ -17,7 +17,7 @@ from ingest.session.session_totals import SessionTotals
 from ingest.session.state import SessionState
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool
-from ingest.settings import PackagingSettings
+from ingest.settings import Keep, PackagingSettings, RecordingPlan, Thrift
 from ingest.vod.publisher import Vod, publish_vod
 from ingest.vod.recorder import Recorder
 from ingest.vod.uploader import Uploader
@@ -60,6 +60,7 @@ class SessionSupervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
         self._totals = SessionTotals()
+        self._thrift = Thrift.NONE
         self._log = structlog.get_logger()
 
     def subscribe(self, listener: StateListener) -> None:
@@ -114,13 +115,29 @@ class SessionSupervisor:
         """Where the stream's media and journal are."""
         return self._live_root / stream_id
 
-    def open_stream(self, stream_id: str, *, record: bool) -> StreamMedia:
+    def economize(self, thrift: Thrift) -> None:
+        """Let live streams, those that are to come included, take only so much disk space."""
+        self._thrift = thrift
+        for media in self._media.values():
+            media.economize(thrift)
+
+    def is_open(self, stream_id: str) -> bool:
+        """Whether the stream's media are open, under the plan that they were opened with."""
+        return stream_id in self._media
+
+    def open_stream(self, stream_id: str, plan: RecordingPlan) -> StreamMedia:
         """The stream's media, read back from its journal when it has one already."""
         media = self._media.get(stream_id)
         if media is None:
             folder = self.folder(stream_id)
-            recorder = Recorder(stream_id, folder, self._uploader) if record else None
-            media = StreamMedia(stream_id, folder, self._dvr_window_s, recorder)
+            recorder = None
+            if plan.keep is Keep.RECORDING:
+                recorder = Recorder(stream_id, folder, self._uploader, private=plan.private)
+            keeps_files = plan.keep is Keep.FILES
+            media = StreamMedia(
+                stream_id, folder, self._dvr_window_s, recorder, keeps_files=keeps_files
+            )
+            media.economize(self._thrift)
             media.refresh()
             self._media[stream_id] = media
             if recorder is not None:
@@ -130,7 +147,7 @@ class SessionSupervisor:
         return media
 
     def start(
-        self, spec: SessionSpec, *, record: bool, reason: str, taken_up: bool = False
+        self, spec: SessionSpec, plan: RecordingPlan, *, reason: str, taken_up: bool = False
     ) -> Session:
         """Start the session of a publication; the stream has none running.
 
@@ -140,7 +157,7 @@ class SessionSupervisor:
             raise IngestError(f"stream {spec.stream_id} has a session already")
         kind = SessionKind.PULL if spec.spool is None else SessionKind.PASSTHROUGH
         self.admission.enter(spec.stream_id, kind, must=taken_up)
-        media = self.open_stream(spec.stream_id, record=record)
+        media = self.open_stream(spec.stream_id, plan)
         session = Session(
             spec,
             media,
@@ -170,13 +187,15 @@ class SessionSupervisor:
             give_up()
         await asyncio.wait({task}, timeout=timeout_s)
 
-    async def finish_stream(self, stream_id: str, *, record: bool, reason: str) -> Vod | None:
+    async def finish_stream(
+        self, stream_id: str, plan: RecordingPlan, *, reason: str
+    ) -> Vod | None:
         """End the stream's playlists and publish its recording; its session is over.
 
         None when nothing was recorded. Raises ObjectStoreError when the store does not take
         everything in time: calling again goes on where it stopped.
         """
-        media = self.open_stream(stream_id, record=record)
+        media = self.open_stream(stream_id, plan)
         if not (media.folder.exists() and media.window.version):
             return None
         media.finish(reason)
@@ -184,7 +203,10 @@ class SessionSupervisor:
             return None
         await media.recorder.catch_up()
         await media.recorder.stored(_STORE_WAIT_S)
-        return await publish_vod(stream_id, media.recorder.presentation(), self._uploader)
+        recorded = media.recorder.presentation()
+        return await publish_vod(
+            stream_id, recorded, self._uploader, private=media.recorder.private
+        )
 
     async def forget_stream(self, stream_id: str, *, remove_files: bool) -> None:
         """Drop the stream's window, and its live files where nobody needs them any more."""
@@ -200,6 +222,13 @@ class SessionSupervisor:
             folder = self.folder(stream_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             await self._uploader.forget(stream_id)
+
+    async def remove_recording(self, stream_id: str, *, private: bool) -> None:
+        """Take the recording of a stream that was forgotten from the store.
+
+        Raises ObjectStoreError; calling again goes on where it stopped.
+        """
+        await self._uploader.remove(stream_id, private=private)
 
     async def close(self) -> None:
         """Let go of everything as it is: the next daemon goes on from journals and spools."""

@@ -1,16 +1,15 @@
 """Tails the file into which nginx-rtmp's recorder writes a publication as it arrives."""
 
-import ctypes
-import errno
 import fcntl
 import os
 import struct
 from pathlib import Path
 from typing import Self
 
+from ingest.source import fallocate
+
 _READ_BYTES = 1 << 20
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux (fcntl(2))
-_KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02  # fallocate(2)
 _PAGE = 4096
 _PUNCH_AT_LEAST = 1 << 20
 
@@ -53,9 +52,7 @@ class SpoolTail:
     def writer_gone(self) -> bool:
         """Whether nobody holds the recorder's lock. Read once more afterwards: what came before
         the writer left is in the file."""
-        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, query)
-        return bool(_FLOCK.unpack(answer)[0] == fcntl.F_UNLCK)
+        return not is_locked(self._fd)
 
     def give_back(self, until: int) -> None:
         """Free the disk space before byte `until`; the file keeps its length and offsets.
@@ -65,11 +62,12 @@ class SpoolTail:
         end = until // _PAGE * _PAGE
         if end - self._punched < _PUNCH_AT_LEAST:
             return
-        libc = ctypes.CDLL(None, use_errno=True)
-        start = ctypes.c_int64(self._punched)
-        length = ctypes.c_int64(end - self._punched)
-        if libc.fallocate(self._fd, _KEEP_SIZE_AND_PUNCH_HOLE, start, length):
-            code = ctypes.get_errno()
-            if code not in {errno.EOPNOTSUPP, errno.ENOSYS}:
-                raise OSError(code, os.strerror(code))
+        fallocate.punch_hole(self._fd, self._punched, end - self._punched)
         self._punched = end
+
+
+def is_locked(descriptor: int) -> bool:
+    """Whether another process holds a lock on the file (fcntl(2)), as the recorder does."""
+    query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, query)
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)

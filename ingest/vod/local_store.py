@@ -1,12 +1,13 @@
 """The object store of the embedded default: a local folder that nginx serves."""
 
 import asyncio
+import contextlib
 import errno
 import filecmp
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +68,36 @@ class LocalObjectStore:
 
         return await self._in_thread(key, compare)
 
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys of all objects that begin with `prefix`, files in the making left out."""
+        start = self._path(prefix)
+
+        def find() -> list[str]:
+            if not start.parent.is_dir():
+                return []
+            found: list[Path] = []
+            for path in start.parent.iterdir():
+                if path.name.startswith(start.name):
+                    found += path.rglob("*") if path.is_dir() else [path]
+            named = (path for path in found if path.is_file() and path.name[0] != ".")
+            return sorted(str(path.relative_to(self._root.resolve())) for path in named)
+
+        return await self._in_thread(prefix, find)
+
+    async def delete(self, key: str) -> None:
+        """Remove the object, and folders that it leaves empty."""
+        path, root = self._path(key), self._root.resolve()
+
+        def delete() -> None:
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder.parent in {root, root.parent} or not _is_empty(folder):
+                    return
+                with contextlib.suppress(OSError):  # something has come into it meanwhile
+                    folder.rmdir()
+
+        await self._in_thread(key, delete)
+
     async def check(self) -> None:
         """Raise unless the folder is there, or can be made, and takes files."""
 
@@ -108,6 +139,10 @@ class LocalObjectStore:
         if not path.is_relative_to(self._root.resolve()):
             raise ObjectStoreRefused(f"{key!r} leaves the store")
         return path
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _refuse_larger(key: str, size: int, most_bytes: int) -> None:

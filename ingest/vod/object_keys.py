@@ -4,8 +4,13 @@
     vods/{stream}/{rendition}.m3u8           Media Playlists
     vods/{stream}/{rendition}/init-….mp4, segment-….m4s
 
+Those of streams that not everybody may play have `private/` in front, by which they are told
+apart on their way to the store (`SplitStore`), and shared caches may not keep them.
+
 Names are never given a second content, so caches may keep media for ever.
 """
+
+from dataclasses import replace
 
 from ingest.journal_entries import (
     InitWritten,
@@ -18,6 +23,7 @@ from ingest.ports import ObjectKind
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _FOR_A_DAY = "public, max-age=86400"
+PRIVATE = "private/"
 
 HLS_PLAYLIST = ObjectKind("application/vnd.apple.mpegurl", _FOR_A_DAY)
 DASH_MPD = ObjectKind("application/dash+xml", _FOR_A_DAY)
@@ -25,19 +31,26 @@ INIT_SECTION = ObjectKind("video/mp4", _FOR_EVER)
 MEDIA_SEGMENT = ObjectKind("video/iso.segment", _FOR_EVER)
 
 
-def vod_folder(stream_id: str) -> str:
+def vod_folder(stream_id: str, *, private: bool = False) -> str:
     """Key prefix of a recording's media, without the trailing slash."""
-    return f"vods/{stream_id}"
+    return f"{PRIVATE if private else ''}vods/{stream_id}"
 
 
-def media_key(stream_id: str, name: str) -> str:
+def media_key(stream_id: str, name: str, *, private: bool = False) -> str:
     """Key of a file of the stream's folder, named relative to it."""
-    return f"{vod_folder(stream_id)}/{name}"
+    return f"{vod_folder(stream_id, private=private)}/{name}"
 
 
-def media_kind(name: str) -> ObjectKind:
-    """How a file of the stream's folder is served."""
-    return INIT_SECTION if name.endswith(".mp4") else MEDIA_SEGMENT
+def media_kind(key: str) -> ObjectKind:
+    """How a recorded file is served."""
+    return kind_of(INIT_SECTION if key.endswith(".mp4") else MEDIA_SEGMENT, key)
+
+
+def kind_of(kind: ObjectKind, key: str) -> ObjectKind:
+    """`kind`, out of reach of shared caches where the key is a private one."""
+    if not key.startswith(PRIVATE):
+        return kind
+    return replace(kind, cache_control=kind.cache_control.replace("public", "private", 1))
 
 
 def recorded_file(entry: JournalEntry) -> tuple[str, int] | None:

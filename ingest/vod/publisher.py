@@ -8,7 +8,7 @@ from ingest.manifest.dash_mpd import vod_mpd
 from ingest.manifest.hls_playlist import multivariant_playlist, vod_playlist
 from ingest.ports import ObjectKind, StoredObject
 from ingest.presentation import Presentation
-from ingest.vod.object_keys import DASH_MPD, HLS_PLAYLIST, vod_folder
+from ingest.vod.object_keys import DASH_MPD, HLS_PLAYLIST, kind_of, vod_folder
 
 
 class PlaylistStore(Protocol):
@@ -21,34 +21,44 @@ class PlaylistStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Vod:
-    """A published recording: object keys of its playlists, and its length in seconds."""
+    """A published recording: object keys of its playlists, its length in seconds, and how much
+    room its media take."""
 
     hls_key: str
     dash_key: str
     duration_s: float
+    size_bytes: int = 0
 
 
-async def publish_vod(stream_id: str, recorded: Presentation, store: PlaylistStore) -> Vod | None:
+async def publish_vod(
+    stream_id: str, recorded: Presentation, store: PlaylistStore, *, private: bool = False
+) -> Vod | None:
     """Write `vods/{id}.m3u8` and `.mpd`, the multivariant playlist last; None without media.
 
     The segments must be stored already. Raises ObjectStoreError.
     """
     if not recorded.renditions:
         return None
-    prefix, base = vod_folder(stream_id), f"{stream_id}/"
+    prefix, base = vod_folder(stream_id, private=private), f"{stream_id}/"
+    hls, dash = kind_of(HLS_PLAYLIST, prefix), kind_of(DASH_MPD, prefix)
     dash_key, hls_key = f"{prefix}.mpd", f"{prefix}.m3u8"
 
     async def put_media_playlist(index: int) -> None:
         rendition = recorded.renditions[index]
         text = await asyncio.to_thread(vod_playlist, rendition)
-        await store.put_bytes(f"{prefix}/{rendition.name}.m3u8", text.encode(), HLS_PLAYLIST)
+        await store.put_bytes(f"{prefix}/{rendition.name}.m3u8", text.encode(), hls)
 
     async def put_mpd() -> None:
         text = await asyncio.to_thread(vod_mpd, recorded, base)
-        await store.put_bytes(dash_key, text.encode(), DASH_MPD)
+        await store.put_bytes(dash_key, text.encode(), dash)
 
     playlists = [put_media_playlist(i) for i in range(len(recorded.renditions))]
     await asyncio.gather(*playlists, put_mpd())
     text = multivariant_playlist(recorded, base)
-    await store.put_bytes(hls_key, text.encode(), HLS_PLAYLIST)
-    return Vod(hls_key, dash_key, max(r.duration_s for r in recorded.renditions))
+    await store.put_bytes(hls_key, text.encode(), hls)
+    return Vod(
+        hls_key,
+        dash_key,
+        max(r.duration_s for r in recorded.renditions),
+        sum(segment.size for r in recorded.renditions for segment in r.segments),
+    )

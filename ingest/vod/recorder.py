@@ -5,8 +5,9 @@ import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.journal_entries import JournalEntry
+from ingest.journal_entries import JournalEntry, SegmentWritten
 from ingest.presentation import Presentation
+from ingest.vod.gaps import without
 from ingest.vod.journal import JournalReader
 from ingest.vod.object_keys import media_key, recorded_file
 from ingest.vod.upload_ledger import NewUpload
@@ -29,9 +30,15 @@ class Recorder:
     tasks.
 
     It keeps the Media Segments of the whole stream, all but the newest in a file without a name.
+    While `suspended` is set, the segments that come are left out of the recording. `private`: not
+    everybody may play it.
     """
 
-    def __init__(self, stream_id: str, folder: Path, uploader: Uploader) -> None:
+    def __init__(
+        self, stream_id: str, folder: Path, uploader: Uploader, *, private: bool = False
+    ) -> None:
+        self.suspended = False
+        self.private = private
         self._stream_id = stream_id
         self._folder = folder
         self._uploader = uploader
@@ -39,7 +46,13 @@ class Recorder:
         self._recorded = LiveWindow(_WHOLE_STREAM_S)
         self._position: int | None = None  # of the ledger, in the journal
         self._batch: _Batch | None = None
+        self._missing: frozenset[str] = frozenset()
+        self._left_out: set[str] = set()
         self._lock = asyncio.Lock()
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether the file of the stream's folder was left out, and may go at any time."""
+        return name in self._left_out
 
     @property
     def offset(self) -> int:
@@ -54,6 +67,7 @@ class Recorder:
         async with self._lock:
             if self._position is None:
                 self._position = await self._uploader.open(self._stream_id, self._folder)
+                self._left_out |= await self._uploader.missing(self._stream_id)
             await self._enter()  # what a call before could not
             while self._read_on():
                 await self._enter()
@@ -66,8 +80,20 @@ class Recorder:
             return False
         self._recorded.apply(entries)
         self._recorded.take_expired()  # the live window sees to the files
-        self._batch = _Batch(start, self._reader.offset, _uploads(self._stream_id, entries))
+        self._batch = _Batch(start, self._reader.offset, self._uploads(entries))
         return True
+
+    def _uploads(self, entries: list[JournalEntry]) -> list[NewUpload]:
+        """What has to be stored of the entries; initialization sections in any case."""
+        uploads = []
+        for entry in entries:
+            found = recorded_file(entry)
+            if found is not None:
+                left_out = self.suspended and isinstance(entry, SegmentWritten)
+                name, size = found
+                key = media_key(self._stream_id, name, private=self.private)
+                uploads.append(NewUpload(name, key, size, left_out))
+        return uploads
 
     async def _enter(self) -> None:
         """Enter what was read, unless the ledger of an earlier run has it already."""
@@ -75,6 +101,7 @@ class Recorder:
         if batch is not None and batch.end > (self._position or 0):
             await self._uploader.add(self._stream_id, batch.start, batch.end, batch.uploads)
             self._position = batch.end
+            self._left_out.update(upload.name for upload in batch.uploads if upload.left_out)
         self._batch = None
         await asyncio.sleep(0)  # a long journal keeps nobody waiting
 
@@ -82,16 +109,12 @@ class Recorder:
         """Wait until everything that `catch_up` found is on the store. Raises ObjectStoreError
         when it is not within `timeout_s`; it goes on all the same."""
         await self._uploader.wait_stored(self._stream_id, timeout_s)
+        self._missing = await self._uploader.missing(self._stream_id)
 
     def presentation(self) -> Presentation:
-        """Everything that `catch_up` found, for the playlists."""
-        return self._recorded.presentation()
+        """Everything that `catch_up` found and `stored` saw stored, for the playlists."""
+        return without(self._recorded.presentation(), self._missing)
 
     def close(self) -> None:
         """Close the journal."""
         self._reader.close()
-
-
-def _uploads(stream_id: str, entries: list[JournalEntry]) -> list[NewUpload]:
-    files = (recorded_file(entry) for entry in entries)
-    return [NewUpload(name, media_key(stream_id, name), size) for name, size in filter(None, files)]

@@ -12,8 +12,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -26,6 +25,7 @@ from botocore.session import Session
 
 from ingest.errors import ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectKind, StoredObject
+from ingest.vod.daemon_threads import DaemonThreads
 from ingest.vod.s3_errors import is_absent, translated
 from ingest.vod.s3_multipart import MultipartUpload
 from ingest.vod.s3_settings import S3Settings
@@ -80,7 +80,7 @@ class S3ObjectStore:
     def __init__(self, settings: S3Settings, client: Any) -> None:
         self._settings = settings
         self._client = client
-        self._threads = ThreadPoolExecutor(settings.connections, "s3")
+        self._threads = DaemonThreads(settings.connections, "s3")
 
     async def put_file(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
         """Store the file at `path`, a large one in parts; the store's ETags must be their MD5s.
@@ -147,6 +147,53 @@ class S3ObjectStore:
 
         return await self._call("HeadObject", key, compare)
 
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys of all objects that begin with `prefix`."""
+        cut = len(self._full(""))
+
+        def find() -> list[str]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=self._full(prefix)
+            )
+            return [item["Key"][cut:] for page in pages for item in page.get("Contents", [])]
+
+        return await self._call("ListObjectsV2", prefix, find)
+
+    async def delete(self, key: str) -> None:
+        """Remove the object. One call an object: DeleteObjects sends a checksum header that B2
+        may refuse."""
+        await self._call(
+            "DeleteObject",
+            key,
+            lambda: self._client.delete_object(Bucket=self._settings.bucket, Key=self._full(key)),
+        )
+
+    async def read(self, key: str, most_bytes: int) -> bytes | None:
+        """The content of an object that is not larger than `most_bytes`; None without one."""
+
+        def read() -> bytes | None:
+            try:
+                answer = self._client.get_object(Bucket=self._settings.bucket, Key=self._full(key))
+            except ClientError as error:
+                if is_absent(error):
+                    return None
+                raise
+            with answer["Body"] as body:
+                if answer["ContentLength"] > most_bytes:
+                    raise ObjectStoreRefused(f"{key} is larger than {most_bytes} bytes")
+                return bytes(body.read())
+
+        return await self._call("GetObject", key, read)
+
+    async def signed_url(self, key: str, valid_s: int) -> str:
+        """Where anybody can read the object for `valid_s` seconds."""
+        at = {"Bucket": self._settings.bucket, "Key": self._full(key)}
+        return await self._call(
+            "sign",
+            key,
+            lambda: str(self._client.generate_presigned_url("get_object", at, valid_s)),
+        )
+
     async def check(self) -> None:
         """Raise unless the bucket answers to our key."""
         await self._call(
@@ -158,8 +205,8 @@ class S3ObjectStore:
         )
 
     async def close(self) -> None:
-        """Take no more calls; those that run end by themselves, at their time limits at last."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Take no more calls; those that run end by themselves, or with the process."""
+        self._threads.shutdown()
         await asyncio.to_thread(self._client.close)
 
     def _put(self, key: str, body: IO[bytes], kind: ObjectKind) -> StoredObject:

@@ -56,15 +56,21 @@ class UploadState(IntEnum):
     STORED = 2
     LOST = 3
     """Neither here nor on the store: somebody has removed the file."""
+    LEFT_OUT = 4
+    """Not to be stored: there was no space to record it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """A file to be stored: its name in the stream's folder, its key, its size (-1: not told)."""
+    """A file to be stored: its name in the stream's folder, its key, its size (-1: not told).
+
+    `left_out`: it is part of the stream but not of its recording, and is entered to say so.
+    """
 
     name: str
     key: str
     size: int
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,13 @@ class UploadLedger:
     @_translated
     def add(self, stream_id: str, start: int, end: int, uploads: Sequence[NewUpload]) -> int:
         """Take over the files that the journal announces from byte `start` to byte `end`;
-        answers how many of them are new."""
-        rows = [(stream_id, u.name, u.key, u.size, start) for u in uploads]
+        answers how many of them are new and wait."""
+        rows = [(stream_id, u.name, u.key, u.size, start) for u in uploads if not u.left_out]
+        left_out = [
+            (stream_id, u.name, u.key, u.size, int(UploadState.LEFT_OUT), start)
+            for u in uploads
+            if u.left_out
+        ]
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             before = self._db.total_changes
@@ -136,6 +147,11 @@ class UploadLedger:
                 rows,
             )
             added = self._db.total_changes - before
+            self._db.executemany(
+                "INSERT OR IGNORE INTO upload (stream_id, name, key, size, state, journal_offset)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                left_out,
+            )
             self._db.execute(
                 "INSERT INTO recording (stream_id, journal_offset) VALUES (?, ?)"
                 " ON CONFLICT (stream_id) DO UPDATE SET journal_offset = excluded.journal_offset",
@@ -215,6 +231,12 @@ class UploadLedger:
         """Size and MD5 of the stream's stored objects by key; the MD5 empty where none is kept."""
         query = "SELECT key, size, md5 FROM upload WHERE stream_id = ? AND state = 2 ORDER BY id"
         return {key: (size, md5) for key, size, md5 in self._db.execute(query, (stream_id,))}
+
+    @_translated
+    def missing(self, stream_id: str) -> frozenset[str]:
+        """Names of the stream's files that are in no recording: lost, or left out."""
+        query = "SELECT name FROM upload WHERE stream_id = ? AND state IN (3, 4)"
+        return frozenset(row[0] for row in self._db.execute(query, (stream_id,)))
 
     @_translated
     def streams(self) -> list[str]:

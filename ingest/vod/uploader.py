@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +20,7 @@ from ingest.errors import IngestError, LedgerUnavailable, ObjectStoreError
 from ingest.ports import ObjectKind, ObjectStore, StoredObject
 from ingest.vod.back_off import BackOff
 from ingest.vod.object_keys import media_kind
+from ingest.vod.removal import remove_recording
 from ingest.vod.upload_lane import UploadLane
 from ingest.vod.upload_ledger import NewUpload, Upload, UploadLedger
 
@@ -28,6 +29,20 @@ T = TypeVar("T")
 
 _LOOK_AGAIN_S = 5.0
 _ROW_COMES_S = 0.01
+
+
+@dataclass(slots=True)
+class UploadFigures:
+    """What an uploader has done since it was made, for metrics: objects, and bytes where the
+    name says so. `failed` and `refused` count attempts, `left_out` and `lost` are in no
+    recording."""
+
+    stored: int = 0
+    stored_bytes: int = 0
+    failed: int = 0
+    refused: int = 0
+    lost: int = 0
+    left_out: int = 0
 
 
 class Uploader:
@@ -53,6 +68,7 @@ class Uploader:
         self._tasks: list[asyncio.Task[None]] = []
         self._ledger_thread = ThreadPoolExecutor(1, "ledger")
         self._failures = 0  # in a row, whatever the stream
+        self.figures = UploadFigures()
         self._log = structlog.get_logger()
 
     async def open(self, stream_id: str, folder: Path) -> int:
@@ -73,13 +89,15 @@ class Uploader:
         """Enter files of a stream that is open: those that its journal announces from byte
         `start` to byte `end`."""
         lane = self._lanes[stream_id]
-        lane.expect(len(uploads))  # before the rows are there: nobody may think that all is stored
+        coming = sum(not upload.left_out for upload in uploads)
+        lane.expect(coming)  # before the rows are there: nobody may think that all is stored
         try:
             added = await self._in_ledger(self._ledger.add, stream_id, start, end, uploads)
         except BaseException:
-            lane.settle(len(uploads))
+            lane.settle(coming)
             raise
-        lane.settle(len(uploads) - added)
+        lane.settle(coming - added)
+        self.figures.left_out += len(uploads) - coming
         if lane.open == 0:
             lane.stored_offset = end
         self._due.set()
@@ -93,6 +111,16 @@ class Uploader:
         """Objects of the stream that are yet to be stored."""
         lane = self._lanes.get(stream_id)
         return lane.open if lane else 0
+
+    @property
+    def backlog(self) -> int:
+        """Objects of all open streams that are yet to be stored."""
+        return sum(lane.open for lane in self._lanes.values())
+
+    async def missing(self, stream_id: str) -> frozenset[str]:
+        """Files of the stream that its recording lacks: lost before they were stored, or left
+        out for want of space."""
+        return await self._in_ledger(self._ledger.missing, stream_id)
 
     async def wait_stored(self, stream_id: str, timeout_s: float) -> None:
         """Wait until everything that was added is stored. Raises ObjectStoreError when it is not
@@ -122,6 +150,12 @@ class Uploader:
                 if not error.retryable or time.monotonic() + wait_s > give_up_s:
                     raise
             await asyncio.sleep(wait_s)
+
+    async def remove(self, stream_id: str, *, private: bool) -> None:
+        """Drop the stream, and take everything of it from the store. Raises ObjectStoreError."""
+        await self.forget(stream_id)
+        removed = await remove_recording(self._store, stream_id, private=private)
+        self._log.info("recording_removed", stream_id=stream_id, objects=removed)
 
     async def forget(self, stream_id: str) -> None:
         """Drop the stream, and what the ledger tells of it."""
@@ -217,6 +251,7 @@ class Uploader:
             await self._in_ledger(self._ledger.failed, upload)
             raise
         if stored is None:
+            self.figures.lost += 1
             self._log.error("recording_file_lost", stream_id=lane.stream_id, file=upload.name)
             lane.stored_offset = await self._in_ledger(self._ledger.lost, upload)
         else:
@@ -234,9 +269,11 @@ class Uploader:
             found = await self._store.stat(upload.key)
             if found is not None:
                 return found
-        stored = await self._store.put_file(upload.key, path, media_kind(upload.name))
+        stored = await self._store.put_file(upload.key, path, media_kind(upload.key))
         if upload.size not in {-1, stored.size}:
             raise ObjectStoreError(f"{upload.key} has {stored.size} bytes, not {upload.size}")
+        self.figures.stored += 1
+        self.figures.stored_bytes += stored.size
         return stored
 
     def _succeeded(self, lane: UploadLane) -> None:
@@ -255,6 +292,8 @@ class Uploader:
         asked_s = error.retry_after_s if isinstance(error, ObjectStoreError) else 0.0
         wait_s = self._back_off.wait_s(lane.failures, asked_s)
         refused = isinstance(error, ObjectStoreError) and not error.retryable
+        self.figures.failed += not refused
+        self.figures.refused += refused
         if refused:
             wait_s = max(wait_s, self._back_off.wait_refused_s())
         lane.not_before_s = time.monotonic() + wait_s

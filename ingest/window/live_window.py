@@ -5,6 +5,7 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -26,6 +27,9 @@ from ingest.window.rendition_state import Due, RenditionState
 _PARTS_LISTED_TARGETS = 3
 """Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
 
+_HURRIED_TARGETS = 3
+"""How long files stay that leave before their time: who plays at the live edge has them by then."""
+
 _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
 
@@ -35,6 +39,7 @@ class LiveWindow:
 
     def __init__(self, dvr_window_s: float) -> None:
         self._dvr_window_s = dvr_window_s
+        self._is_short = False
         self._period = PeriodStarted(period=-1, wall_s=0.0, reason="")
         self._first_period: PeriodStarted | None = None
         self._renditions: dict[str, RenditionState] = {}
@@ -53,6 +58,19 @@ class LiveWindow:
     def ended(self) -> bool:
         """Whether the stream is over: its playlists carry ENDLIST."""
         return self._ended
+
+    def shorten(self, *, short: bool) -> None:
+        """Keep only what players at the live edge need, for want of space; or as much as before.
+
+        What leaves does not stay for the time that RFC 8216 §6.2.2 demands: a player that has
+        gone back loses its place. Takes effect with the next segment.
+        """
+        self._is_short = short
+        for state in self._renditions.values() if short else ():
+            hurried_s = self._hurried_s(state)
+            state.removed = deque(
+                due._replace(at_s=min(due.at_s, hurried_s)) for due in state.removed
+            )
 
     @property
     def forgotten_s(self) -> float:
@@ -297,7 +315,8 @@ class LiveWindow:
         """
         leader = next(iter(self._renditions.values()))
         target_s = leader.first.target_duration_s
-        keep_s = max(self._dvr_window_s, _SHORTEST_WINDOW_TARGETS * target_s)
+        shortest_s = float(_SHORTEST_WINDOW_TARGETS * target_s)
+        keep_s = shortest_s if self._is_short else max(self._dvr_window_s, shortest_s)
         if state is leader:
             while (
                 state.listed > 1
@@ -314,7 +333,10 @@ class LiveWindow:
                 self._expired.extend(due.popleft().files)
 
     @staticmethod
-    def _take_out(name: str, state: RenditionState) -> None:
+    def _hurried_s(state: RenditionState) -> float:
+        return state.media_s + _HURRIED_TARGETS * state.first.target_duration_s
+
+    def _take_out(self, name: str, state: RenditionState) -> None:
         """Remove the oldest segment; its file stays for its own duration and that of the longest
         playlist that listed it (RFC 8216 §6.2.2), the segment that grew included."""
         target_s = state.first.target_duration_s
@@ -324,6 +346,8 @@ class LiveWindow:
         state.finished_size -= segment.size
         state.dependent -= not segment.independent
         at_s = state.media_s + segment.duration_s + longest_s + target_s
+        if self._is_short:
+            at_s = min(at_s, self._hurried_s(state))
         files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
         state.removed.append(Due(at_s, files))
 

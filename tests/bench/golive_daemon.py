@@ -19,6 +19,7 @@ from ingest import (
     Admission,
     LocalObjectStore,
     PackagingSettings,
+    RecordingPlan,
     SessionBudget,
     SessionSpec,
     SessionSupervisor,
@@ -61,7 +62,7 @@ async def main(arguments: list[str]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     for spec in specs:
-        supervisor.start(spec, record=False, reason="bench")
+        supervisor.start(spec, RecordingPlan(), reason="bench")
     windows = [supervisor.window(spec.stream_id) for spec in specs]
     started = await asyncio.gather(*(w.wait_started(_START_WAIT_S) for w in windows if w))
     print("live" if all(started) and len(started) == len(specs) else "not live", flush=True)

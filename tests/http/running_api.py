@@ -26,7 +26,14 @@ from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
 from controller.domain.derived import ClipRange, ClipRules
 from controller.domain.ports import EndedMedia
+from controller.domain.recordings import (
+    RecordingService,
+    RecordingState,
+    RecordingStore,
+    RetentionRules,
+)
 from controller.domain.streams import Stream
+from controller.errors import NothingToSave
 from controller.jobs.desk import QueueingDesk
 from controller.settings import load_settings
 from controller.stores.opening import Stores, open_stores
@@ -73,6 +80,29 @@ class NoSessions:
 
     def health_of(self, stream_id: UUID) -> None:
         return None
+
+
+RULES = RetentionRules(keep_days=30, save_hours=2.0)
+
+
+@dataclass
+class FakeRecordings:
+    """The media side of recordings: changes the row as the real one does, and nothing else."""
+
+    recordings: RecordingStore
+
+    async def save(self, stream: Stream) -> str | None:
+        found = await self.recordings.find(stream.id)
+        if found is None or found.state is not RecordingState.UNSAVED:
+            raise NothingToSave
+        saved = replace(found, state=RecordingState.RECORDING, save_until=None)
+        await self.recordings.change(saved, RecordingState.UNSAVED)
+        return None
+
+    async def delete(self, stream: Stream, reason: str) -> None:
+        found = await self.recordings.find(stream.id)
+        gone = replace(found, state=RecordingState.DELETED, save_until=None)
+        await self.recordings.change(gone, found.state)
 
 
 @dataclass
@@ -216,6 +246,9 @@ def dependencies(
         playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
         publishing=publishing,
         sessions=NoSessions(),
+        recordings=RecordingService(
+            stores.streams, stores.recordings, FakeRecordings(stores.recordings), RULES
+        ),
         announcer=NoRoom(),
         clock=clock,
         media=media.service,

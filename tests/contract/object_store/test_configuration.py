@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from controller.composition.objects import build_store, build_uploader, s3_settings
+from controller.composition.objects import (
+    build_private_reader,
+    build_store,
+    build_uploader,
+    private_s3_settings,
+    s3_settings,
+)
 from controller.errors import ConfigurationError
 from controller.settings import load_settings
 from ingest import LocalObjectStore
@@ -28,9 +34,10 @@ B2 = {
 async def test_recordings_are_kept_in_a_folder_unless_a_bucket_is_named(tmp_path, store_url, root):
     settings = load_settings(data_dir=tmp_path, store_url=store_url)
     async with AsyncExitStack() as stack:
-        store = build_store(settings, stack)
-        assert isinstance(store, LocalObjectStore)
-        assert store._root == tmp_path / root
+        split = build_store(settings, stack)
+        for store in (split._public, split._private):
+            assert isinstance(store, LocalObjectStore)
+            assert store._root == tmp_path / root
     assert settings.vod_base == settings.public_url
 
 
@@ -40,10 +47,27 @@ async def test_a_bucket_is_opened_with_its_prefix_and_key(tmp_path):
     assert (at.bucket, at.prefix) == ("shop", "live/vods")
     assert (at.access_key_id, at.secret_access_key) == ("the-id", "hush-hush")
     async with AsyncExitStack() as stack:
-        assert isinstance(build_store(settings, stack), S3ObjectStore)
+        split = build_store(settings, stack)
+        assert isinstance(split._public, S3ObjectStore)
+        assert split._private._root == tmp_path / "objects", "what is not for everyone stays here"
     for text in (repr(settings), str(settings), repr(at)):
         assert "hush" not in text
         assert "the-id" not in text
+
+
+async def test_what_is_not_for_everyone_has_a_bucket_of_its_own(tmp_path):
+    settings = load_settings(data_dir=tmp_path, private_store_url="s3://closed/kept", **B2)
+    async with AsyncExitStack() as stack:
+        private = build_store(settings, stack)._private
+        assert (private._settings.bucket, private._settings.prefix) == ("closed", "kept")
+        assert build_private_reader(settings, stack)._settings == private._settings
+    assert settings.private_bucket_url == "https://s3.us-west-004.backblazeb2.com/closed/kept"
+    assert settings.private_vod_base == settings.public_url
+    same = load_settings(data_dir=tmp_path, private_store_url=B2["store_url"], **B2)
+    with pytest.raises(ConfigurationError, match="GOLIVE_PRIVATE_STORE_URL"):
+        private_s3_settings(same)
+    folder = load_settings(data_dir=tmp_path, private_store_url="s3://closed/kept")
+    assert private_s3_settings(folder) is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.errors import ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectKind
+from ingest.vod.removal import remove_recording
 
 MEDIA = ObjectKind("video/iso.segment", "public, max-age=31536000, immutable")
 KEYS = ["vods/a.m3u8", "vods/a/video/segment-0.m4s", "one", "a b/ü+%20=&'.mp4", "k" * 200]
@@ -90,3 +91,32 @@ async def test_a_file_that_is_not_there_is_an_error_and_stores_nothing(opened, t
 
 async def test_a_store_that_is_in_order_passes_its_check(opened):
     await opened.store.check()
+
+
+async def test_objects_are_listed_by_their_beginning_and_deleted_one_by_one(opened, media):
+    keys = ["vods/a.m3u8", "vods/a/video.m3u8", "vods/a/video/segment-0.m4s", "vods/b.m3u8"]
+    for key in keys:
+        await opened.store.put_file(key, media, MEDIA)
+    assert sorted(await opened.store.keys("vods/a")) == sorted(keys[:3])
+    assert await opened.store.keys("nothing/of/that") == []
+    for key in keys[:3]:
+        await opened.store.delete(key)
+        await opened.store.delete(key)
+    assert set(opened.contents()) == {"vods/b.m3u8"}
+
+
+async def test_a_recording_is_removed_playlists_first(opened, media):
+    inner = ["video/segment-0.m4s", "video/init-0.mp4", "video.m3u8", "audio/segment-11.m4s"]
+    keys = ["vods/a.m3u8", "vods/a.mpd", *(f"vods/a/{name}" for name in inner)]
+    for key in [*keys, "vods/other.m3u8"]:
+        await opened.store.put_file(key, media, MEDIA)
+    order, real = [], opened.store.delete
+
+    async def delete(key):
+        order.append(key)
+        await real(key)
+
+    opened.store.delete = delete
+    assert await remove_recording(opened.store, "a", private=False) == len(keys)
+    assert {key.rpartition(".")[2] for key in order[:3]} == {"m3u8", "mpd"}
+    assert set(opened.contents()) == {"vods/other.m3u8"}

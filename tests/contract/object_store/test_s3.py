@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import logging
 import re
+import subprocess
+import sys
 import time
 import traceback
 import urllib.error
@@ -19,7 +21,7 @@ from ingest.errors import ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectKind
 from ingest.vod.s3_settings import S3Settings
 from tests.contract.object_store.conftest import s3_store
-from tests.support.processes import free_ports
+from tests.support.processes import free_ports, wait_until
 from tests.support.s3 import KEY_ID, SECRET
 
 MEDIA = ObjectKind("video/iso.segment", "public, max-age=31536000, immutable")
@@ -263,6 +265,62 @@ def test_the_key_is_in_no_representation_of_the_settings():
     settings = S3Settings("shop", access_key_id="id-id-id", secret_access_key="hush")
     assert "id-id-id" not in repr(settings)
     assert "hush" not in repr(settings)
+
+
+# --- reading
+
+
+async def test_a_signed_address_opens_one_object_of_a_private_bucket(settings, bucket):
+    async with s3_store(settings) as store:
+        await store.put_bytes("vods/a.m3u8", b"#EXTM3U", MEDIA)
+        assert await store.read("vods/a.m3u8", 100) == b"#EXTM3U"
+        assert await store.read("vods/b.m3u8", 100) is None
+        with pytest.raises(ObjectStoreRefused, match="larger"):
+            await store.read("vods/a.m3u8", 3)
+        url = await store.signed_url("vods/a.m3u8", 60)
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert answer.read() == b"#EXTM3U"
+        assert answer.headers["Cache-Control"] == MEDIA.cache_control
+    for wrong in (url.partition("?")[0], url.replace("a.m3u8", "b.m3u8")):
+        with pytest.raises(urllib.error.HTTPError, match="403") as caught:
+            urllib.request.urlopen(wrong, timeout=10)
+        caught.value.close()
+
+
+# --- leaving
+
+_HANGS = """
+import asyncio, sys
+from ingest.ports import ObjectKind
+from ingest.vod.s3_settings import S3Settings
+from ingest.vod.s3_store import S3ObjectStore, s3_client
+
+async def main(endpoint):
+    at = S3Settings("b", endpoint=endpoint, access_key_id="i", secret_access_key="s")
+    store = S3ObjectStore(at, s3_client(at))
+    put = asyncio.create_task(store.put_bytes("a", b"media", ObjectKind("a/b", "no-store")))
+    print("sending", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    put.cancel()
+    await store.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_a_request_that_hangs_keeps_no_process(b2):
+    b2.faults.hang = True
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HANGS, b2.endpoint], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout.readline() == b"sending\n"
+        wait_until(lambda: b2.requests["PUT"] == 1, 20, "the request has come")
+        process.communicate(b"\n", timeout=S3Settings("b").read_timeout_s / 2)
+    finally:
+        process.kill()
+        process.wait(10)
+    assert process.returncode == 0
 
 
 # --- what others may put

@@ -49,6 +49,7 @@ def refused(plan: DevPlan) -> list[str]:
     [
         {},
         {"spool": False},
+        {"store_url": "s3://shop", "private_store_url": "s3://closed"},
         {
             "http_listen": "127.0.0.1:18090",
             "hook_listen": "127.0.0.1:18091",
@@ -143,3 +144,18 @@ def test_secrets_folder_and_configurations_are_the_owners_alone(layout):
     plan_of(layout, DevOptions())
 
     assert (layout.run_dir / "http.conf").stat().st_mode & 0o077 == 0
+
+
+def test_the_spool_may_have_a_volume_of_its_own(tmp_path):
+    elsewhere = tmp_path / "spool volume"
+    with opened_layout(prepare_data_dir(tmp_path / "data"), elsewhere) as layout:
+        plan = plan_of(layout, DevOptions(), spool_dir=elsewhere)
+        assert elsewhere.is_dir()
+        assert f'record_path "{elsewhere}";' in text_of(plan, "rtmp.conf")
+        assert refused(plan) == []
+
+
+def test_only_a_private_bucket_makes_nginx_ask_the_daemon_for_recordings(layout):
+    assert "@vod" not in text_of(plan_of(layout, DevOptions(), store_url="s3://shop"), "http.conf")
+    plan = plan_of(layout, DevOptions(), store_url="s3://shop", private_store_url="s3://closed")
+    assert "try_files $uri @vod;" in text_of(plan, "http.conf")

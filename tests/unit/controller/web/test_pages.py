@@ -83,3 +83,10 @@ async def test_a_browser_that_has_the_page_is_told_so(client):
     again = await client.get("/static/golive.css", headers={"If-None-Match": first.headers["ETag"]})
 
     assert again.status == 304
+
+
+async def test_pages_may_load_recordings_from_where_they_are(aiohttp_client):
+    app = web.Application()
+    app.add_routes(create_web("https://cdn.test/x", "https://s3.test/closed"))
+    policy = (await (await aiohttp_client(app)).get("/")).headers["Content-Security-Policy"]
+    assert "connect-src 'self' https://cdn.test https://s3.test;" in policy

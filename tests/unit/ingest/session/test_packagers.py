@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -13,6 +14,7 @@ from ingest.session.admission import Admission, SessionBudget
 from ingest.session.messages import (
     JournalGrew,
     SessionReport,
+    SpaceMissing,
     StartSpool,
     StateChanged,
     StopSession,
@@ -233,3 +235,52 @@ async def test_a_spool_is_read_to_its_end_though_the_encoder_has_gone(
     assert seconds[MediaKind.VIDEO.value] == pytest.approx(3, abs=0.1)
     assert end.next_period == 1
     assert not spool.exists()
+
+
+async def test_a_full_disk_is_waited_out_and_nothing_is_lost(tmp_path, spool_bytes):
+    (tmp_path / "whole").mkdir()
+    spool = tmp_path / "s_1.flv"
+    spool.write_bytes(spool_bytes)
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False, timeout=10).returncode:
+        pytest.skip("this user may not mount a small disk")
+    pool = PackagerPool(1)
+    try:
+        whole = await pool.take("whole")
+        whole.tell(start_message(spool, tmp_path / "whole"))
+        whole.tell(StopSession())
+        await heard_until_ended(whole)
+        fill(small)
+        lease = await pool.take("s_1")
+        lease.tell(start_message(spool, small / "show"))
+        lease.tell(StopSession())
+        async with asyncio.timeout(20):
+            async for message in lease.messages():
+                if isinstance(message, SpaceMissing):
+                    break
+        (small / "filler").unlink()
+        heard = await heard_until_ended(lease)
+        assert heard[-1].state is SessionState.ENDED
+        assert media_of(small / "show") == media_of(tmp_path / "whole")
+        await whole.end()
+        await lease.end()
+    finally:
+        await pool.close()
+        subprocess.run(["umount", "--lazy", str(small)], check=True, timeout=10)
+
+
+def fill(disk):
+    """All but what a folder and an empty journal take, so that it fails in the middle."""
+    with (disk / "filler").open("wb") as file:
+        while os.statvfs(disk).f_bavail > 16:
+            os.write(file.fileno(), bytes(4096))
+
+
+def media_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.glob("*/*.m*4*")
+        if path.name[0] != "."
+    }
