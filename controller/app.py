@@ -13,7 +13,7 @@ from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
 from controller.composition.http import build_http
 from controller.composition.media import build_lifecycle, build_media_plane
-from controller.composition.room import add_room, build_room
+from controller.composition.room import add_room, build_room, build_viewers, player_sessions
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
@@ -95,13 +95,15 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     access = await build_access(settings, stores, clock, stack)
     media = build_media_plane(settings, addresses.nginx_control, stack)
     limits, visits = HubLimits(), Visits()
-    room = build_room(settings, stores, media, limits, clock)
+    viewers = build_viewers(access)
+    room = build_room(settings, stores, media, viewers, limits, clock)
     lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, lifecycle, room.announcer, clock)
-    socket_io = add_room(app, room, access, settings, limits)
+    players = player_sessions(room, viewers)
+    app = build_http(settings, stores, access, media, lifecycle, room.announcer, players, clock)
+    socket_io = add_room(app, room, access, viewers, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
     hooks = Listener(create_hooks(publishing), addresses.hooks)

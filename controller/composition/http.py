@@ -12,6 +12,7 @@ from controller.composition.access import Access
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
+from controller.hub.endpoint.players import PlayerSessions
 from controller.publishing.playback import StreamPlayback
 from controller.settings import Settings
 from controller.stores.opening import Stores
@@ -27,6 +28,7 @@ def build_http(
     media: MediaPlane,
     publishing: PublishingControl,
     announcer: StreamAnnouncer,
+    players: PlayerSessions,
     clock: Clock,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
@@ -65,6 +67,7 @@ def build_http(
         StreamPlayback(access.playback_gate),
         MediaClock(),
         accel_prefix="/_live" if settings.behind_nginx else "",
+        viewings=players,
     )
     app.add_subapp("/live", create_delivery(delivery))
     app.add_routes(create_web(settings.vod_base_url or settings.bucket_url))

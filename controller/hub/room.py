@@ -3,17 +3,22 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from controller.domain.people import Identity
-from controller.domain.room import Position, RoomEvent
+from controller.domain.room import ChatMessage, Position, RoomEvent
 from controller.hub import payloads
 from controller.hub.codecs import Batch, Message
 from controller.hub.connection import Connection
 from controller.hub.errors import Banned
 from controller.hub.limits import HubLimits
 from controller.hub.room_state import RoomState
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Pacer(Protocol):
@@ -138,12 +143,29 @@ class Room:
         """End the membership of whoever is banned; their other rooms are no business of ours."""
         banned = {viewer for viewer, until in self.state.sanctions.items() if until is None}
         for member in self.members:
-            if member.viewer in banned and self.dismiss(member):
+            is_banned = member.viewer in banned or self.is_network_banned(member)
+            if is_banned and self.dismiss(member):
                 refusal = Banned()
                 member.send(
                     Message.of(payloads.ERROR, payloads.error(refusal.detail, refusal.code))
                 )
                 self._evicted(self, member)
+
+    def is_network_banned(self, connection: Connection) -> bool:
+        """Whether the connection is a guest's from a network whose guest was banned here."""
+        network = connection.network
+        if connection.identity is not None or network is None:
+            return False
+        return self.state.sanctions.get(network, _NEVER) is None
+
+    def logged_messages(self) -> Sequence[ChatMessage]:
+        """The chat messages that the log still has, as far as they were not held."""
+        started_at = self.state.stream.started_at
+        return [
+            payloads.chat_message_from(msgspec.json.decode(event.data), started_at=started_at)
+            for event in self._tail
+            if event.name == payloads.CHAT_MESSAGE
+        ]
 
     def has(self, connection: Connection) -> bool:
         """Whether the connection is a member."""
