@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -134,6 +135,9 @@ class Hub:
         async with self._rooms.using(stream_id) as opened:
             room = opened.room
             await self._admission.require_entry(room, connection)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.behind_s):
+                    await room.reach(since)
             if room.has(connection):
                 room.admit(connection, since)
                 return

@@ -31,6 +31,7 @@ class HubLimits:
     sample_s: float = 10.0
     refresh_s: float = 5.0
     settle_s: float = 3.0
+    behind_s: float = 1.0
     unwritten_records: int = 50_000
     players: int = 50_000
     unseen_s: float = 20.0

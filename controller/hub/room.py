@@ -1,5 +1,6 @@
 """A room on this daemon: its members, what they are sent and in which writes."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Room:
         self._pending: list[Message] = []
         self._rests_until_s = 0.0
         self._is_waiting = False
+        self._news: asyncio.Event | None = None
 
     @property
     def stream_id(self) -> UUID:
@@ -91,6 +93,9 @@ class Room:
             self._pacer.call_later(0, self._show_anew)
         self.position = event.position
         self._tail.append(event)
+        if self._news is not None:
+            self._news.set()
+            self._news = None
         if not self.state.apply(event):
             return
         if event.name == payloads.VIEWER_SANCTIONED:
@@ -104,6 +109,17 @@ class Room:
             self.statistics.events += 1
             self._pending.append(message)
             self._arrange_flush()
+
+    async def reach(self, since: Position | None) -> None:
+        """Wait for what the client has had from another daemon; the caller bounds it.
+
+        Else it would be told once more what it knows, or be taken for a stranger.
+        """
+        while since is not None and self.position.epoch == since.epoch:
+            if since.offset <= self.position.offset:
+                return
+            self._news = self._news or asyncio.Event()
+            await self._news.wait()
 
     def admit(self, connection: Connection, since: Position | None) -> None:
         """Make a member of the connection: `stream:joined`, what it missed, then what comes."""

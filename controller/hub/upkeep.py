@@ -117,6 +117,7 @@ class Upkeep:
         try:
             if not opened.presence.is_settled:
                 await opened.presence.settle()
+            await self._broadcaster.check_count(opened)
             await self._broadcaster.flush_counts(opened)
         except ControllerError as error:
             self._log.warning(
