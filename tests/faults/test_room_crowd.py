@@ -62,9 +62,12 @@ async def viewers_are(api: StreamApi, stream: str, viewers: int, what: str) -> N
 
 
 async def warmed_up(api: StreamApi, daemons) -> int:
-    """The memory that the first daemon has once as many were there as will be, and have gone."""
+    """The memory that the first daemon has once as many were there as will be, and have gone.
+
+    All of them on this one, as when the other will be dead.
+    """
     stream = await api.live_stream()
-    crowd = Crowd(stream, [one.port for one in daemons], TABS, SEED)
+    crowd = Crowd(stream, [daemons[0].port], TABS, SEED)
     await crowd.fill()
     await crowd.mix(3.0, ACTIONS_PER_S)
     await crowd.settle()
