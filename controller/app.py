@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,14 +11,20 @@ import structlog
 
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
+from controller.composition.derived import build_derived
 from controller.composition.http import build_http
+from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
+from controller.composition.objects import build_store
 from controller.composition.room import add_room, build_room, build_viewers, player_sessions
+from controller.composition.uploads import build_media
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
+from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
+from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
@@ -49,11 +55,18 @@ class Addresses:
         )
 
 
-async def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[], None] | None = None,
+    worker_command: Sequence[str] = (),
+) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
-    `ready` is called once both listeners answer. A background part that fails ends the daemon
-    with a failure: whoever supervises it starts it anew, from the journals.
+    `ready` is called once both listeners answer. `worker_command` starts a worker of background
+    jobs, which is kept running; none when it is empty or the settings want none. A background part
+    that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
+    journals.
     """
     log = structlog.get_logger()
     stopped = asyncio.Event()
@@ -63,6 +76,10 @@ async def serve(settings: Settings, *, ready: Callable[[], None] | None = None) 
     try:
         async with AsyncExitStack() as stack:
             running = await _start(settings, stack)
+            if worker_command and settings.job_workers:
+                worker = WorkerKeeper(worker_command)
+                stack.push_async_callback(worker.close)
+                worker.start()
             log.info("daemon_ready", http=Addresses.of(settings).http)
             if ready is not None:
                 ready()
@@ -87,31 +104,44 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     Answers the background work, which goes on until cancelled.
     """
     clock = SystemClock()
+    registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
     stores = open_stores(url, clock)
     stack.push_async_callback(stores.database.close)
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
-    media = build_media_plane(settings, addresses.nginx_control, stack)
+    objects = build_store(settings, stack)
+    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
+    desk = build_desk(settings, stores, stack)
+    uploads = build_media(settings, objects, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
+    derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     viewers = build_viewers(access)
     room = build_room(settings, stores, media, viewers, limits, clock)
-    lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
+    announcer, finished = room.announcer, derived.derivations.stream_finished
+    lifecycle = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
     players = player_sessions(room, viewers)
-    app = build_http(settings, stores, access, media, lifecycle, room.announcer, players, clock)
+    app = build_http(
+        settings, stores, access, media, uploads, derived, lifecycle, announcer, players, clock
+    )
     socket_io = add_room(app, room, access, viewers, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
-    hooks = Listener(create_hooks(publishing), addresses.hooks)
-    http = Listener(app, addresses.http)
+    derived.start()
+    private = create_hooks(publishing)
+    private.add_routes([metrics_route(registry)])
+    listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
+    if settings.metrics_listen:
+        listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
-    for listener in (hooks, http):
+    for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
+    media.supervisor.warm_spare()
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

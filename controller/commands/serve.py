@@ -1,6 +1,7 @@
 """`golive serve`."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -27,4 +28,13 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(run_daemon(settings)))
+        sys.exit(runner.run(run_daemon(settings, worker_command=_worker(data_dir, config_file))))
+
+
+def _worker(data_dir: Path | None, config_file: Path | None) -> tuple[str, ...]:
+    """The command line of the worker that this daemon keeps beside itself."""
+    return (
+        *(sys.executable, "-m", "controller.cli", "worker", "--parent", str(os.getpid())),
+        *(("--data", str(data_dir)) if data_dir is not None else ()),
+        *(("--config", str(config_file)) if config_file is not None else ()),
+    )

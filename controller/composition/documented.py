@@ -1,6 +1,7 @@
 """Routes of the OpenAPI document that are served by other parts than the API."""
 
 from controller.api.registry import DocumentedRoute
+from controller.api.uploads import RECEIVE_UPLOAD
 from controller.errors import (
     InternalError,
     InvalidRequest,
@@ -163,4 +164,4 @@ WATCHING = DocumentedRoute(
     ),
 )
 
-DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, WATCHING)
+DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, RECEIVE_UPLOAD, WATCHING)

@@ -10,10 +10,12 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 from ingest.clock import SystemClock
 from ingest.errors import IngestError, SourceUnavailable
+from ingest.parent_death import die_with_parent
 from ingest.session.messages import (
     FromWorker,
     JournalGrew,
@@ -26,7 +28,6 @@ from ingest.session.messages import (
     decode_to_worker,
     encode,
 )
-from ingest.session.parent_death import die_with_parent
 from ingest.session.pipeline import Pipeline
 from ingest.session.state import SessionState
 from ingest.settings import PackagingSettings
@@ -35,6 +36,7 @@ from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import seal
 
 _OUTBOX_MESSAGES = 1024
+_HEALTH_EVERY_S = 2.0
 _SEND_TIMEOUT_S = 10.0
 _VERDICT_TIMEOUT_S = 10.0
 
@@ -146,9 +148,13 @@ def _package(start: StartSession, daemon: _Daemon) -> None:
 
 def _pump(pull: RtmpPull, pipeline: Pipeline, daemon: _Daemon) -> None:
     live = False
+    health_due_s = time.monotonic() + _HEALTH_EVERY_S
     try:
         for packet in pull.packets():
             pipeline.feed(packet)
+            if time.monotonic() >= health_due_s:
+                health_due_s += _HEALTH_EVERY_S
+                daemon.tell(pipeline.health())
             if not live:
                 live = True
                 daemon.tell(StateChanged(state=SessionState.LIVE))
