@@ -16,7 +16,7 @@ from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
-from controller.composition.room import add_room, build_room
+from controller.composition.room import add_room, build_room, build_viewers, player_sessions
 from controller.composition.uploads import build_media
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
@@ -117,7 +117,8 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
-    room = build_room(settings, stores, media, limits, clock)
+    viewers = build_viewers(access)
+    room = build_room(settings, stores, media, viewers, limits, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
     published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
@@ -127,8 +128,11 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
-    app = build_http(settings, stores, access, media, uploads, derived, published, announcer, clock)
-    socket_io = add_room(app, room, access, settings, limits)
+    players = player_sessions(room, viewers)
+    app = build_http(
+        settings, stores, access, media, uploads, derived, published, announcer, players, clock
+    )
+    socket_io = add_room(app, room, access, viewers, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
     derived.start()

@@ -1,6 +1,6 @@
 """What the media plane asks of the outside: small Protocols, implemented by whoever runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -78,4 +78,18 @@ class PlaybackAuthorizer(Protocol):
 
     async def may_play(self, stream_id: str, token: str | None) -> bool:
         """Whether the bearer of `token` (None: nobody in particular) may play `stream_id`."""
+        ...
+
+
+class ViewingSessions(Protocol):
+    """Counts players, which say who they are in the addresses of their playlists."""
+
+    def open(self, stream_id: str, offered: str, cookies: Mapping[str, str]) -> str:
+        """The session that this player's further requests shall carry: the offered one if it is
+        good. URL-safe; empty for a player that is not counted.
+        """
+        ...
+
+    def seen(self, stream_id: str, session: str) -> None:
+        """A request that carries the session has come; never raises, whatever it carries."""
         ...

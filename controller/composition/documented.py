@@ -5,13 +5,17 @@ from controller.api.uploads import RECEIVE_UPLOAD
 from controller.errors import (
     InternalError,
     InvalidRequest,
+    MalformedJson,
     NotAuthenticated,
     NotInAudience,
+    PayloadTooLarge,
     StoreUnavailable,
     StreamNotFound,
+    StreamNotLive,
     TooManyFailures,
 )
 from controller.hooks.documentation import VALIDATE_KEY
+from controller.hub.endpoint.players import SESSION_MAX
 from controller.hub.endpoint.sse import LAST_EVENT_ID_MAX
 from controller.hub.errors import Banned, RealtimeUnavailable
 
@@ -75,4 +79,89 @@ ROOM_EVENTS = DocumentedRoute(
     ),
 )
 
-DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, RECEIVE_UPLOAD)
+WATCHING = DocumentedRoute(
+    method="POST",
+    path="/streams/{stream_id}/watching",
+    operation={
+        "operationId": "watching",
+        "tags": ["room"],
+        "summary": "Say that somebody watches without a socket",
+        "description": "Players are counted by the `session` in their playlists' addresses. Where "
+        "a cache answers for the playlists, a page or an app sends this beacon every "
+        "`repeatAfterSeconds`. The answered `session` may also be put into the address of the "
+        "first playlist (`?session=`), so that player, beacons and the room's socket are one "
+        "viewer. A guest without a session counts when it comes back with the answered one.",
+        "security": [{}, {"bearer": []}],
+        "parameters": [
+            {
+                "name": "stream_id",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "format": "uuid"},
+            }
+        ],
+        "requestBody": {
+            "required": False,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "session": {
+                                "type": "string",
+                                "maxLength": SESSION_MAX,
+                                "description": "The session as answered before, or the guest's "
+                                "`session` of `stream:joined`",
+                            },
+                            "leaving": {
+                                "type": "boolean",
+                                "default": False,
+                                "description": "The viewer goes: count it no more",
+                            },
+                        },
+                    }
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Counted, or given a session to be counted with",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["success", "data"],
+                            "properties": {
+                                "success": {"type": "boolean"},
+                                "data": {
+                                    "type": "object",
+                                    "required": ["session", "repeatAfterSeconds"],
+                                    "properties": {
+                                        "session": {"type": "string"},
+                                        "repeatAfterSeconds": {"type": "integer"},
+                                    },
+                                },
+                            },
+                        }
+                    }
+                },
+            },
+        },
+    },
+    refusals=(
+        StreamNotLive,
+        MalformedJson,
+        NotAuthenticated,
+        NotInAudience,
+        Banned,
+        StreamNotFound,
+        PayloadTooLarge,
+        InvalidRequest,
+        TooManyFailures,
+        InternalError,
+        StoreUnavailable,
+        RealtimeUnavailable,
+    ),
+)
+
+DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, RECEIVE_UPLOAD, WATCHING)

@@ -15,6 +15,7 @@ from controller.composition.media import MediaPlane, Publishing
 from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock, StreamAnnouncer
 from controller.domain.recordings import RecordingService
+from controller.hub.endpoint.players import PlayerSessions
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -33,6 +34,7 @@ def build_http(
     derived: DerivedParts,
     publishing: Publishing,
     announcer: StreamAnnouncer,
+    players: PlayerSessions,
     clock: Clock,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
@@ -85,6 +87,7 @@ def build_http(
         StreamPlayback(access.playback_gate),
         MediaClock(),
         accel_prefix="/_live" if settings.behind_nginx else "",
+        viewings=players,
     )
     app.add_subapp("/live", create_delivery(delivery))
     if media.private_vods is not None:

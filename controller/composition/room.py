@@ -1,6 +1,7 @@
 """The room: its service, its transports, and what it asks of the rest of the daemon."""
 
 import time
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
@@ -11,21 +12,48 @@ from controller.composition.access import Access
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock
 from controller.hub.endpoint.credentials import Credentials
-from controller.hub.endpoint.routes import room_routes
+from controller.hub.endpoint.players import PlayerSessions, WatchingEndpoint
+from controller.hub.endpoint.routes import room_routes, watching_routes
 from controller.hub.endpoint.socketio import SocketIoEndpoint
+from controller.hub.guest_networks import GuestNetworks
 from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from controller.hub.pacing import LoopPacer
 from controller.hub.preparation import CheckedPreparation
 from controller.hub.service import RoomCollaborators, RoomService, create_realtime
+from controller.hub.viewing_sessions import ViewingSessions
 from controller.publishing.nginx_rtmp import NginxUnreachable
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.stores.room import SqlRooms
 
 
+@dataclass(frozen=True, slots=True)
+class Viewers:
+    """Who viewers are that bring no token: guests, their networks, their players."""
+
+    guests: GuestSessions
+    networks: GuestNetworks
+    sessions: ViewingSessions
+
+
+def build_viewers(access: Access) -> Viewers:
+    """Each under a key of its own."""
+    root = access.secrets.keys
+    return Viewers(
+        GuestSessions(derive_key(root, "anonymous viewers")),
+        GuestNetworks(derive_key(root, "networks of anonymous viewers")),
+        ViewingSessions(derive_key(root, "viewing sessions")),
+    )
+
+
 def build_room(
-    settings: Settings, stores: Stores, media: MediaPlane, limits: HubLimits, clock: Clock
+    settings: Settings,
+    stores: Stores,
+    media: MediaPlane,
+    viewers: Viewers,
+    limits: HubLimits,
+    clock: Clock,
 ) -> RoomService:
     """Rooms in process, or on Redis when the settings name one."""
 
@@ -51,15 +79,26 @@ def build_room(
         SqlRooms(stores.database, clock),
         CheckedPreparation({"nginx-rtmp": nginx_answers, "database": database_answers}, latency_s),
         clock,
+        viewers.sessions,
     )
     realtime = create_realtime(settings.redis_url.get_secret_value(), limits, pacer)
     return RoomService(given, realtime, limits, pacer)
 
 
+def player_sessions(room: RoomService, viewers: Viewers) -> PlayerSessions:
+    """What the media plane asks about players."""
+    return PlayerSessions(room.watchers, viewers.sessions, viewers.guests)
+
+
 def add_room(
-    app: web.Application, room: RoomService, access: Access, settings: Settings, limits: HubLimits
+    app: web.Application,
+    room: RoomService,
+    access: Access,
+    viewers: Viewers,
+    settings: Settings,
+    limits: HubLimits,
 ) -> SocketIoEndpoint:
-    """WebSocket, SSE and Socket.IO; the answered endpoint is closed before the listeners."""
+    """WebSocket, SSE, Socket.IO, beacons; the answered endpoint is closed before the listeners."""
     client_address = ClientAddress(settings.trusted_proxies)
 
     def address_of(request: web.Request) -> str:
@@ -68,11 +107,14 @@ def add_room(
 
     credentials = Credentials(
         tokens=access.authenticator,
-        guests=GuestSessions(derive_key(access.secrets.keys, "anonymous viewers")),
+        guests=viewers.guests,
+        networks=viewers.networks,
         address_of=address_of,
         allowed_origins=frozenset(settings.cors_origins),
     )
     app.router.add_routes(room_routes(room.hub, credentials, limits))
+    watching = WatchingEndpoint(room.hub, room.watchers, viewers.sessions, credentials, limits)
+    app.router.add_routes(watching_routes(watching))
     socket_io = SocketIoEndpoint(room.hub, credentials, limits, settings.cors_origins)
     app.router.add_routes(socket_io.routes())
     return socket_io

@@ -112,7 +112,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """A viewer's going, and for how long it had been watching."""
+    """A viewer's going, and what it had watched that `RoomFigures.watched_by` has not told."""
 
     viewer: str
     user_id: UUID | None
@@ -122,7 +122,10 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class RoomFigures:
-    """What one daemon has to add to a stream's figures, and what it has seen of the whole."""
+    """What one daemon has to add to a stream's figures, and what it has seen of the whole.
+
+    `watched_s` is everybody's watch time, `watched_by` and the leavings the share of each.
+    """
 
     viewers_now: int
     peak_viewers: int
@@ -132,6 +135,7 @@ class RoomFigures:
     reactions: Mapping[str, int] = field(default_factory=dict)
     messages: tuple[ChatMessage, ...] = ()
     sample_at: datetime | None = None
+    watched_by: Mapping[str, float] = field(default_factory=dict)
 
 
 class ModerationKind(StrEnum):

@@ -109,8 +109,10 @@ class RoomStore(Protocol):
         """Streams whose row says that somebody is watching."""
         ...
 
-    async def set_viewers_now(self, stream_id: UUID, viewers: int) -> None:
-        """Correct the number of present viewers."""
+    async def set_viewers_now(
+        self, stream_id: UUID, viewers: int, gone: Sequence[str] = ()
+    ) -> None:
+        """Correct the number of present viewers, and say who has gone without a word."""
         ...
 
 

@@ -21,10 +21,16 @@ class Admission:
         """Raise Banned or NotInAudience unless the connection may be in the room."""
         if room.has(connection):
             return  # whoever is banned later is put out at once
-        is_banned, _ = room.state.sanction_of(connection.viewer, self._clock.now())
+        if room.is_network_banned(connection):
+            raise Banned
+        await self.require_viewer(room, connection.identity, connection.viewer)
+
+    async def require_viewer(self, room: Room, identity: Identity | None, viewer: str) -> None:
+        """Raise Banned or NotInAudience unless the viewer may watch."""
+        is_banned, _ = room.state.sanction_of(viewer, self._clock.now())
         if is_banned:
             raise Banned
-        stream, identity = room.state.stream, connection.identity
+        stream = room.state.stream
         standing = Standing()
         if identity is not None and stream.options.audience is not Audience.EVERYONE:
             standing = await self._users.standing(identity.user_id, stream.owner_id)

@@ -49,6 +49,17 @@ class Broadcaster:
         except RealtimeUnavailable:
             self._log.warning("presence_untold", stream_id=str(stream_id))
 
+    async def check_count(self, opened: OpenRoom) -> None:
+        """Once the log has told a count, see whether it is the shared one, and tell if not."""
+        state = opened.room.state
+        if not state.is_count_doubtful:
+            return
+        state.is_count_doubtful = False
+        told, viewers = state.viewers_now, await self._realtime.viewers(opened.room.stream_id)
+        if viewers != told and told == state.viewers_now:
+            state.viewers_now = viewers
+            opened.count_due = True
+
     async def flush_counts(self, opened: OpenRoom) -> None:
         """Publish what big rooms tell once in a while."""
         stream_id = opened.room.stream_id

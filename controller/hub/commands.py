@@ -24,6 +24,8 @@ from controller.hub.errors import (
     UnknownEmoji,
     UnknownEvent,
 )
+from controller.hub.guest_networks import NETWORK_PREFIX
+from controller.hub.guests import GUEST_PREFIX
 
 _MOST_ID = 2**53
 _MOST_WORDS = 200
@@ -35,6 +37,7 @@ _CONTROLS = dict.fromkeys([*range(32), 127, *range(128, 160)])
 _CONTROLS.update(dict.fromkeys([9, 10], 32))
 _PLAIN_HEART = "\u2764"
 _MOST_EPOCH_CHARACTERS = 64
+_MOST_VIEWER = 64
 
 AUTH = "auth"
 
@@ -244,12 +247,12 @@ def _uuid(raw: object) -> UUID | None:
 
 
 def _viewer(raw: object) -> str | None:
-    """A user's id, or the id of an anonymous viewer, as `viewer:joined` shows them."""
+    """A user's id, an anonymous viewer's or a banned network's, as the events show them."""
     user_id = _uuid(raw)
     if user_id is not None:
         return str(user_id)
-    is_guest = isinstance(raw, str) and raw.startswith("anon-") and len(raw) <= 64  # noqa: PLR2004
-    return raw if isinstance(raw, str) and is_guest else None
+    is_guest = isinstance(raw, str) and raw.startswith((GUEST_PREFIX, NETWORK_PREFIX))
+    return raw if isinstance(raw, str) and is_guest and len(raw) <= _MOST_VIEWER else None
 
 
 def _whole(raw: object, most: int) -> int:

@@ -30,7 +30,8 @@ class Wire(Protocol):
 
 
 class Connection:
-    """A client; `viewer` names the user or the anonymous session behind it, in any room.
+    """A client; `viewer` names the user or the anonymous session behind it, in any room, and
+    `network` the network class that it comes from, as `GuestNetworks` calls it.
 
     The wire's backlog is the outgoing queue. A peer that lets it grow past `backlog_limit_bytes`
     is closed: what it missed is in the room's log, and it may come back for it. A closed
@@ -45,6 +46,7 @@ class Connection:
         "guest_token",
         "identity",
         "is_open",
+        "network",
         "rooms",
         "stalled_since_s",
         "viewer",
@@ -57,6 +59,7 @@ class Connection:
         identity: Identity | None,
         viewer: str,
         guest_token: str | None = None,
+        network: str | None = None,
     ) -> None:
         self._wire = wire
         self._backlog_limit_bytes = backlog_limit_bytes
@@ -64,10 +67,16 @@ class Connection:
         self.identity = identity
         self.viewer = viewer
         self.guest_token = guest_token
+        self.network = network
         self.rooms: set[UUID] = set()
         self.is_open = True
         self.dropped = 0
         self.stalled_since_s: float | None = None
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The user; None for a guest."""
+        return None if self.identity is None else self.identity.user_id
 
     def send(self, message: Message) -> None:
         """Send one message to this client alone."""

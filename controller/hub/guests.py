@@ -15,6 +15,7 @@ _ID_BYTES = 16
 _SIGNATURE_BYTES = 16
 _TOKEN_CHARACTERS = 43
 _SHOWN_CHARACTERS = 20
+GUEST_PREFIX = "anon-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class GuestSessions:
             raw += self._sign(raw)
         shown = hmac.new(self._key, b"shown" + raw[:_ID_BYTES], sha256).hexdigest()
         text = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-        return Guest(f"anon-{shown[:_SHOWN_CHARACTERS]}", text)
+        return Guest(f"{GUEST_PREFIX}{shown[:_SHOWN_CHARACTERS]}", text)
 
     def _sign(self, session_id: bytes) -> bytes:
         return hmac.new(self._key, b"session" + session_id, sha256).digest()[:_SIGNATURE_BYTES]

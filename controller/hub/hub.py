@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -9,7 +10,8 @@ import structlog
 from controller.domain.people import Identity
 from controller.domain.room import Position
 from controller.domain.room_ports import Preparation
-from controller.errors import NotAuthenticated
+from controller.domain.states import StreamStatus
+from controller.errors import NotAuthenticated, StreamNotLive
 from controller.hub import payloads
 from controller.hub.admission import Admission
 from controller.hub.chat import Chat
@@ -80,10 +82,17 @@ class Hub:
         return None
 
     def connect(
-        self, wire: Wire, identity: Identity | None, viewer: str, guest_token: str | None = None
+        self,
+        wire: Wire,
+        identity: Identity | None,
+        viewer: str,
+        guest_token: str | None = None,
+        network: str | None = None,
     ) -> Connection:
         """Take a connection in; call `disconnect` when the transport is done with it."""
-        connection = Connection(wire, self._limits.backlog_bytes, identity, viewer, guest_token)
+        connection = Connection(
+            wire, self._limits.backlog_bytes, identity, viewer, guest_token, network
+        )
         self._connections[connection] = TokenBucket(self._limits.frames, self._pacer.monotonic_s())
         refusal = self.refusal
         if self._is_closing and refusal is not None:
@@ -97,7 +106,7 @@ class Hub:
         for stream_id in [*connection.rooms]:
             opened = self._rooms.find(stream_id)
             if opened is not None and opened.room.dismiss(connection):
-                self._rooms.depart(opened, connection)
+                self._rooms.depart(opened, connection.viewer)
         if not self._connections:
             self._emptied.set()
 
@@ -126,10 +135,13 @@ class Hub:
         async with self._rooms.using(stream_id) as opened:
             room = opened.room
             await self._admission.require_entry(room, connection)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.behind_s):
+                    await room.reach(since)
             if room.has(connection):
                 room.admit(connection, since)
                 return
-            self._rooms.arrive(opened, connection)
+            self._rooms.arrive(opened, connection.viewer, connection.user_id)
             admitted = False
             try:
                 await self._settle_presence(opened)
@@ -140,7 +152,17 @@ class Hub:
                     admitted = True
             finally:
                 if not admitted:
-                    self._rooms.depart(opened, connection)
+                    self._rooms.depart(opened, connection.viewer)
+
+    async def require_watchable(
+        self, stream_id: UUID, identity: Identity | None = None, viewer: str | None = None
+    ) -> None:
+        """Raise StreamNotLive unless it is live, and what `require_viewer` raises for a viewer."""
+        async with self._rooms.using(stream_id) as opened:
+            if viewer is not None:
+                await self._admission.require_viewer(opened.room, identity, viewer)
+            if opened.room.state.stream.status is not StreamStatus.LIVE:
+                raise StreamNotLive
 
     async def settle(self, stream_id: UUID) -> None:
         """Write what the room has counted up to now; StoreUnavailable."""
@@ -193,7 +215,7 @@ class Hub:
     def _leave(self, connection: Connection, stream_id: UUID) -> None:
         opened = self._rooms.find(stream_id)
         if opened is not None and opened.room.dismiss(connection):
-            self._rooms.depart(opened, connection)
+            self._rooms.depart(opened, connection.viewer)
 
     async def _prepare(self, connection: Connection, stream_id: UUID) -> None:
         async with self._rooms.using(stream_id) as opened:

@@ -1,5 +1,6 @@
 """What moderators do: written and audited first, then told to every daemon."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -51,6 +52,43 @@ class Moderator:
         await self._store.moderate(moderation)
         for name, data in self._events(room, moderation, message):
             await self._broadcaster.publish(room.stream_id, name, data)
+        if act.kind is ModerationKind.UNBAN and act.user_id is None:
+            await self._lift_network_bans(room, moderation)
+
+    async def ban_network(self, opened: OpenRoom, viewer: str, network: str) -> None:
+        """Let the ban of a guest, who is here, hold for the guests of its network, too.
+
+        Done by the daemon that had the guest: no other knows where it came from.
+        """
+        room = opened.room
+        if network in room.state.sanctions:
+            return
+        ban = await self._last_ban(room.stream_id, viewer)
+        if ban is not None:
+            again = replace(ban, id=uuid4(), at=self._clock.now(), viewer=network, reason=viewer)
+            await self._store.moderate(again)
+            await self._broadcaster.publish(
+                room.stream_id, payloads.VIEWER_SANCTIONED, _sanction(again)
+            )
+
+    async def _last_ban(self, stream_id: UUID, viewer: str) -> Moderation | None:
+        bans = [
+            one
+            for one in await self._store.moderation_log(stream_id)
+            if one.kind is ModerationKind.BAN and one.viewer == viewer
+        ]
+        return bans[-1] if bans else None
+
+    async def _lift_network_bans(self, room: Room, unban: Moderation) -> None:
+        """The networks that were banned with a guest are free again when it is."""
+        log = await self._store.moderation_log(room.stream_id)
+        with_guest = {one.viewer for one in log if one.reason == unban.viewer}
+        for network in with_guest.intersection(room.state.sanctions):
+            lifted = replace(unban, id=uuid4(), viewer=network)
+            await self._store.moderate(lifted)
+            await self._broadcaster.publish(
+                room.stream_id, payloads.VIEWER_SANCTIONED, _sanction(lifted)
+            )
 
     def _require_right(self, room: Room, identity: Identity, act: Moderate) -> None:
         if not room.may_moderate(identity):

@@ -58,8 +58,11 @@ def chat_message(message: ChatMessage) -> dict[str, Any]:
     }
 
 
-def chat_message_from(data: Mapping[str, Any], *, is_held: bool = False) -> ChatMessage:
-    """The message that `chat_message` described."""
+def chat_message_from(
+    data: Mapping[str, Any], *, is_held: bool = False, started_at: datetime | None = None
+) -> ChatMessage:
+    """The message that `chat_message` described, in a stream that began at `started_at`."""
+    sent_at = datetime.fromisoformat(data["timestamp"])
     return ChatMessage(
         id=UUID(data["messageId"]),
         stream_id=UUID(data["streamId"]),
@@ -67,7 +70,8 @@ def chat_message_from(data: Mapping[str, Any], *, is_held: bool = False) -> Chat
         username=data["username"],
         avatar_url=data["avatarUrl"],
         text=data["message"],
-        sent_at=datetime.fromisoformat(data["timestamp"]),
+        sent_at=sent_at,
+        stream_time_s=None if started_at is None else (sent_at - started_at).total_seconds(),
         is_held=is_held,
     )
 

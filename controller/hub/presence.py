@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from controller.domain.people import Identity
 from controller.domain.room import PresenceChange
 from controller.domain.room_ports import Realtime
 from controller.hub.errors import RealtimeUnavailable
@@ -20,11 +19,15 @@ ChangeHandler = Callable[[UUID, PresenceChange, bool], Awaitable[None]]
 
 @dataclass(slots=True)
 class LocalViewer:
-    """A viewer with at least one connection here."""
+    """A viewer with at least one connection or player here.
+
+    `booked_s`: until when its watch time is in the books; `seen_s`: when one of them last went.
+    """
 
     user_id: UUID | None
     joined_at: datetime
-    joined_s: float
+    booked_s: float
+    seen_s: float
     connections: int = 0
 
 
@@ -50,22 +53,20 @@ class RoomPresence:
         """Whether the shared count knows all that happened here."""
         return not self._dirty and not self._whole
 
-    def arrive(
-        self, viewer: str, identity: Identity | None, now: datetime, now_s: float
-    ) -> LocalViewer:
-        """A connection of the viewer has come."""
+    def arrive(self, viewer: str, user_id: UUID | None, now: datetime, now_s: float) -> LocalViewer:
+        """A connection or a player of the viewer has come."""
         local = self.here.get(viewer)
         if local is None:
-            user_id = None if identity is None else identity.user_id
-            local = self.here[viewer] = LocalViewer(user_id, now, now_s)
+            local = self.here[viewer] = LocalViewer(user_id, now, now_s, now_s)
             self._dirty.add(viewer)
         local.connections += 1
         return local
 
-    def depart(self, viewer: str) -> LocalViewer | None:
-        """A connection of the viewer has gone; answers the viewer if it was the last."""
+    def depart(self, viewer: str, seen_s: float) -> LocalViewer | None:
+        """One of them was there until `seen_s`; answers the viewer if it was the last."""
         local = self.here[viewer]
         local.connections -= 1
+        local.seen_s = max(local.seen_s, seen_s)
         if local.connections > 0:
             return None
         del self.here[viewer]

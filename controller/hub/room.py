@@ -1,19 +1,25 @@
 """A room on this daemon: its members, what they are sent and in which writes."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from controller.domain.people import Identity
-from controller.domain.room import Position, RoomEvent
+from controller.domain.room import ChatMessage, Position, RoomEvent
 from controller.hub import payloads
 from controller.hub.codecs import Batch, Message
 from controller.hub.connection import Connection
 from controller.hub.errors import Banned
 from controller.hub.limits import HubLimits
 from controller.hub.room_state import RoomState
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Pacer(Protocol):
@@ -65,6 +71,7 @@ class Room:
         self._pending: list[Message] = []
         self._rests_until_s = 0.0
         self._is_waiting = False
+        self._news: asyncio.Event | None = None
 
     @property
     def stream_id(self) -> UUID:
@@ -86,6 +93,9 @@ class Room:
             self._pacer.call_later(0, self._show_anew)
         self.position = event.position
         self._tail.append(event)
+        if self._news is not None:
+            self._news.set()
+            self._news = None
         if not self.state.apply(event):
             return
         if event.name == payloads.VIEWER_SANCTIONED:
@@ -99,6 +109,17 @@ class Room:
             self.statistics.events += 1
             self._pending.append(message)
             self._arrange_flush()
+
+    async def reach(self, since: Position | None) -> None:
+        """Wait for what the client has had from another daemon; the caller bounds it.
+
+        Else it would be told once more what it knows, or be taken for a stranger.
+        """
+        while since is not None and self.position.epoch == since.epoch:
+            if since.offset <= self.position.offset:
+                return
+            self._news = self._news or asyncio.Event()
+            await self._news.wait()
 
     def admit(self, connection: Connection, since: Position | None) -> None:
         """Make a member of the connection: `stream:joined`, what it missed, then what comes."""
@@ -138,12 +159,29 @@ class Room:
         """End the membership of whoever is banned; their other rooms are no business of ours."""
         banned = {viewer for viewer, until in self.state.sanctions.items() if until is None}
         for member in self.members:
-            if member.viewer in banned and self.dismiss(member):
+            is_banned = member.viewer in banned or self.is_network_banned(member)
+            if is_banned and self.dismiss(member):
                 refusal = Banned()
                 member.send(
                     Message.of(payloads.ERROR, payloads.error(refusal.detail, refusal.code))
                 )
                 self._evicted(self, member)
+
+    def is_network_banned(self, connection: Connection) -> bool:
+        """Whether the connection is a guest's from a network whose guest was banned here."""
+        network = connection.network
+        if connection.identity is not None or network is None:
+            return False
+        return self.state.sanctions.get(network, _NEVER) is None
+
+    def logged_messages(self) -> Sequence[ChatMessage]:
+        """The chat messages that the log still has, as far as they were not held."""
+        started_at = self.state.stream.started_at
+        return [
+            payloads.chat_message_from(msgspec.json.decode(event.data), started_at=started_at)
+            for event in self._tail
+            if event.name == payloads.CHAT_MESSAGE
+        ]
 
     def has(self, connection: Connection) -> bool:
         """Whether the connection is a member."""

@@ -38,6 +38,7 @@ class RoomState:
         self.moderators = set(kept.rules.moderators)
         self.sanctions: dict[str, datetime | None] = dict(kept.rules.sanctions)
         self.viewers_now = 0
+        self.is_count_doubtful = False
         self._seen: OrderedDict[UUID, None] = OrderedDict()
         for message in kept.history:
             self._remember(message)
@@ -142,6 +143,9 @@ class RoomState:
 
     def _counted(self, data: dict[str, Any]) -> bool:
         self.viewers_now = int(data["viewerCount"])
+        # Daemons tell of what they have changed one after the other, not in the order in which
+        # they have changed it.
+        self.is_count_doubtful = True
         return True
 
     def _tagged(self, data: dict[str, Any]) -> bool:

@@ -1,13 +1,16 @@
 """The rooms that are open on this daemon: opened once, held while used, closed after a while."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from controller.domain.people import Identity
 from controller.domain.ports import Clock, StreamStore
+from controller.domain.room import KeptRoom
 from controller.domain.room_ports import Realtime, RoomStore
 from controller.domain.states import StreamStatus
 from controller.errors import StreamNotFound
@@ -29,6 +32,9 @@ class OpenRoom:
     ledger: RoomLedger
     count_due: bool = False
     reactions_due: dict[str, tuple[int, Identity]] = field(default_factory=dict)
+
+
+BanExtension = Callable[[OpenRoom, str, str], Coroutine[Any, Any, None]]
 
 
 class Rooms:
@@ -54,11 +60,16 @@ class Rooms:
         self._open: dict[UUID, OpenRoom] = {}
         self._opening: dict[UUID, asyncio.Task[OpenRoom]] = {}
         self._handle_presence: ChangeHandler | None = None
+        self._extend_ban: BanExtension | None = None
         self._settling: set[UUID] = set()
 
     def on_presence(self, handle: ChangeHandler) -> None:
         """Have `handle` called with every change of a room's head count; call before use."""
         self._handle_presence = handle
+
+    def on_guest_banned(self, extend: BanExtension) -> None:
+        """Have `extend` called with the guest and the network of each guest who is put out."""
+        self._extend_ban = extend
 
     @property
     def all(self) -> Sequence[OpenRoom]:
@@ -93,35 +104,52 @@ class Rooms:
             opened.room.state.stream = stream
             self.recount(opened)
 
-    def arrive(self, opened: OpenRoom, connection: Connection) -> None:
-        """Count a connection that is joining."""
+    def arrive(self, opened: OpenRoom, viewer: str, user_id: UUID | None) -> None:
+        """Count a connection that is joining, or a player."""
         now, now_s = self._clock.now(), self._pacer.monotonic_s()
-        local = opened.presence.arrive(connection.viewer, connection.identity, now, now_s)
+        local = opened.presence.arrive(viewer, user_id, now, now_s)
         if local.connections == 1 and not opened.room.state.is_over:
-            opened.ledger.visited(connection.viewer, local)
+            opened.ledger.visited(viewer, local)
         self.recount(opened)
 
-    def depart(self, opened: OpenRoom, connection: Connection) -> None:
-        """Stop counting a connection, and see to it that the others hear of it."""
-        gone: LocalViewer | None = opened.presence.depart(connection.viewer)
+    def depart(self, opened: OpenRoom, viewer: str, seen_s: float | None = None) -> None:
+        """Stop counting one of them, and see to it that the others hear of it.
+
+        `seen_s`: until when it is known to have been there; None: until now.
+        """
+        now, now_s = self._clock.now(), self._pacer.monotonic_s()
+        gone: LocalViewer | None = opened.presence.depart(
+            viewer, now_s if seen_s is None else seen_s
+        )
         if gone is None:
             return
-        now, now_s = self._clock.now(), self._pacer.monotonic_s()
-        opened.ledger.left(connection.viewer, gone, now, now_s)
         self.recount(opened)
+        unseen_s = now_s - gone.seen_s
+        opened.ledger.left(viewer, gone, now - timedelta(seconds=unseen_s), unseen_s)
         self.settle_soon(opened)
 
     def evicted(self, room: Room, connection: Connection) -> None:
         """A moderator has ended a membership."""
         opened = self._open.get(room.stream_id)
-        if opened is not None:
-            self.depart(opened, connection)
+        if opened is None:
+            return
+        self.depart(opened, connection.viewer)
+        is_own_ban = connection.viewer in room.state.sanctions
+        if connection.network is not None and is_own_ban and self._extend_ban is not None:
+            ban = self._extend_ban(opened, connection.viewer, connection.network)
+            self._tasks.start(ban, f"ban-{room.stream_id}")
 
     def recount(self, opened: OpenRoom) -> None:
         """Watch time runs for who is here, while the stream is live."""
         is_live = opened.room.state.stream.status is StreamStatus.LIVE
-        watching = len(opened.presence.here) if is_live else 0
-        opened.ledger.watching(watching, self._pacer.monotonic_s())
+        if is_live is not opened.ledger.is_live:
+            self.book(opened)
+        now_s = self._pacer.monotonic_s()
+        opened.ledger.watching(len(opened.presence.here), now_s, is_live=is_live)
+
+    def book(self, opened: OpenRoom) -> None:
+        """Put each viewer's watch time up to now into the books."""
+        opened.ledger.watched(opened.presence.here, self._pacer.monotonic_s())
 
     def settle_soon(self, opened: OpenRoom) -> None:
         """Bring the shared count in step, in the background."""
@@ -136,6 +164,18 @@ class Rooms:
         for opened in self.all:
             opened.presence.tell_anew()
             self.settle_soon(opened)
+
+    def keep_unwritten(self, stream_id: UUID, kept: KeptRoom | None = None) -> None:
+        """Write what the log has, and the store perhaps not: its daemon died before it wrote it.
+
+        `kept` is what the store is known to have; what it has all the same stays there once.
+        """
+        opened = self._open.get(stream_id)
+        if opened is not None:
+            known = set() if kept is None else {message.id for message in kept.history}
+            for message in opened.room.logged_messages():
+                if message.id not in known:
+                    opened.ledger.said(message)
 
     async def close_idle(self) -> None:
         """Close the rooms that nobody has used for a while."""
@@ -163,4 +203,5 @@ class Rooms:
         opened = OpenRoom(room, presence, RoomLedger(self._limits.unwritten_records))
         self.recount(opened)
         self._open[stream_id] = opened
+        self.keep_unwritten(stream_id, kept)
         return opened

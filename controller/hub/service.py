@@ -23,6 +23,8 @@ from controller.hub.rooms import Rooms
 from controller.hub.tasks import WatchedTasks
 from controller.hub.token_bucket import TokenBuckets
 from controller.hub.upkeep import Upkeep
+from controller.hub.viewing_sessions import ViewingSessions
+from controller.hub.watchers import Watchers
 
 _TASKS_S = 2.0
 
@@ -36,10 +38,11 @@ class RoomCollaborators:
     store: RoomStore
     preparation: Preparation
     clock: Clock
+    viewing: ViewingSessions
 
 
 class RoomService:
-    """`hub` for the transports, `announcer` for whoever changes streams."""
+    """`hub` for the transports, `watchers` for players, `announcer` for whoever changes streams."""
 
     def __init__(
         self, given: RoomCollaborators, realtime: Realtime, limits: HubLimits, pacer: Pacer
@@ -52,17 +55,20 @@ class RoomService:
         broadcaster = Broadcaster(self._rooms, realtime, limits, clock)
         self._rooms.on_presence(broadcaster.presence_changed)
         admission = Admission(given.users, clock)
+        moderator = Moderator(given.store, broadcaster, self._figures, clock)
+        self._rooms.on_guest_banned(moderator.ban_network)
         reactions = TokenBuckets(pacer.monotonic_s)
         self.hub = Hub(
             self._rooms,
             admission,
             Chat(admission, broadcaster, realtime, reactions, limits, clock),
-            Moderator(given.store, broadcaster, self._figures, clock),
+            moderator,
             given.preparation,
             self._figures,
             limits,
             pacer,
         )
+        self.watchers = Watchers(self._rooms, given.viewing, limits, pacer, clock)
         self.announcer = RoomAnnouncer(self._rooms, broadcaster, self._figures, clock)
         self.upkeep = Upkeep(
             self._rooms,
@@ -70,6 +76,7 @@ class RoomService:
             self._figures,
             realtime,
             given.store,
+            self.watchers,
             lambda: self.hub.connections,
             limits,
             pacer,
@@ -97,6 +104,7 @@ class RoomService:
         Call it while `run` still runs, cancel `run` afterwards.
         """
         await self.hub.close_connections()
+        self.watchers.close()
         await self._tasks.join(_TASKS_S)
         for opened in self._rooms.all:
             self._rooms.recount(opened)

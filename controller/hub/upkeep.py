@@ -14,6 +14,7 @@ from controller.hub.figures import FigureWriter
 from controller.hub.limits import HubLimits
 from controller.hub.room import Pacer
 from controller.hub.rooms import OpenRoom, Rooms
+from controller.hub.watchers import Watchers
 
 _LEASE_PARTS = 3
 
@@ -28,6 +29,7 @@ class Upkeep:
         figures: FigureWriter,
         realtime: Realtime,
         store: RoomStore,
+        watchers: Watchers,
         connections: Callable[[], Sequence[Connection]],
         limits: HubLimits,
         pacer: Pacer,
@@ -37,6 +39,8 @@ class Upkeep:
         self._figures = figures
         self._realtime = realtime
         self._store = store
+        self._watchers = watchers
+        self._booked_s = pacer.monotonic_s()
         self._connections = connections
         self._limits = limits
         self._pacer = pacer
@@ -62,9 +66,15 @@ class Upkeep:
         now_s = self._pacer.monotonic_s()
         for connection in self._connections():
             connection.look(now_s, self._limits.stalled_s)
+        await self._watchers.tick()
+        is_booking = now_s - self._booked_s >= self._limits.book_s
+        if is_booking:
+            self._booked_s = now_s
         is_store_there = True
         for opened in self._rooms.all:
             self._rooms.recount(opened)
+            if is_booking:
+                self._rooms.book(opened)
             await self._look_after(opened)
             # One refusal is enough: the next room would only wait for another.
             is_store_there = is_store_there and await self._figures.try_write(opened)
@@ -88,7 +98,8 @@ class Upkeep:
             )
             change = PresenceChange((), gone.viewers, gone.viewers_now, 0)
             await self._broadcaster.presence_changed(gone.stream_id, change, False)
-            await self._store.set_viewers_now(gone.stream_id, gone.viewers_now)
+            await self._store.set_viewers_now(gone.stream_id, gone.viewers_now, gone.viewers)
+            self._rooms.keep_unwritten(gone.stream_id)
 
     async def refresh_forever(self) -> None:
         """Streams' rows, for what no event has told."""
@@ -106,6 +117,7 @@ class Upkeep:
         try:
             if not opened.presence.is_settled:
                 await opened.presence.settle()
+            await self._broadcaster.check_count(opened)
             await self._broadcaster.flush_counts(opened)
         except ControllerError as error:
             self._log.warning(

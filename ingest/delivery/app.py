@@ -27,7 +27,7 @@ from ingest.manifest.hls_blocking import (
     wants_delta,
 )
 from ingest.manifest.hls_playlist import multivariant_playlist
-from ingest.ports import PlaybackAuthorizer
+from ingest.ports import PlaybackAuthorizer, ViewingSessions
 from ingest.presentation import Rendition
 from ingest.window.live_window import LiveWindow
 
@@ -49,7 +49,7 @@ class Delivery:
     """Handlers of the live plane. `windows` finds a stream's window; `live_root` holds its files.
 
     `accel_prefix` is nginx's internal location over `live_root`; empty: the daemon sends the file
-    itself.
+    itself. `viewings` counts players by the session in their playlists' addresses; None: nobody.
     """
 
     def __init__(
@@ -60,12 +60,14 @@ class Delivery:
         clock: Clock,
         *,
         accel_prefix: str,
+        viewings: ViewingSessions | None = None,
     ) -> None:
         self._windows = windows
         self._live_root = live_root
         self._authorizer = authorizer
         self._clock = clock
         self._accel_prefix = accel_prefix
+        self._viewings = viewings
         self._rendered = RenderedPlaylists()
         self._held: WeakKeyDictionary[LiveWindow, HeldRequests] = WeakKeyDictionary()
 
@@ -95,8 +97,10 @@ class Delivery:
         window = await self._window(request)
         if not await window.wait_started(_START_WAIT_S):
             raise NotThere("the stream has not started")
-        text = multivariant_playlist(window.presentation())
-        return web.Response(text=text, content_type=_HLS_TYPE, headers=_headers(caching.REVALIDATE))
+        query = self._session_query(request)
+        text = multivariant_playlist(window.presentation(), query=query)
+        headers = _headers(caching.NEVER if query else caching.REVALIDATE)
+        return web.Response(text=text, content_type=_HLS_TYPE, headers=headers)
 
     async def mpd(self, request: web.Request) -> web.Response:
         """The DASH manifest, as soon as there is a finished segment of each track."""
@@ -106,9 +110,14 @@ class Delivery:
         presentation = window.presentation()
         if not all(any(s.finished for s in r.segments) for r in presentation.renditions):
             raise NotThere("no segment is finished yet")
-        presentation = presentation.newest(_DASH_SEGMENTS)
-        text = live_mpd(presentation, now_wall_s=self._clock.wall_s(), time_url="../time")
-        headers = _headers(caching.REVALIDATE)
+        query = self._session_query(request)
+        text = live_mpd(
+            presentation.newest(_DASH_SEGMENTS),
+            now_wall_s=self._clock.wall_s(),
+            time_url="../time",
+            location=query and f"manifest.mpd{query}",
+        )
+        headers = _headers(caching.NEVER if query else caching.REVALIDATE)
         return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)
 
     async def media(self, request: web.Request) -> web.StreamResponse:
@@ -118,6 +127,7 @@ class Delivery:
         if not await window.wait_started(_START_WAIT_S):
             raise NotThere("the stream has not started")
         query = request.query
+        self._seen(request)
         wanted = parse_directives(query.get("_HLS_msn"), query.get("_HLS_part"))
         delta = wants_delta(query.get("_HLS_skip"))
         rendition = _rendition(window, name)
@@ -129,7 +139,9 @@ class Delivery:
             if transport is not None:
                 head = await head_of(request, headers)
                 waiting = self._waiting(window).answer(transport, head, variant, wanted)
-                return SentResponse(await self._in_time(waiting, rendition))
+                size = await self._in_time(waiting, rendition)
+                self._seen(request)
+                return SentResponse(size)
             rendition = await self._until(window, rendition, wanted)
         body = self._rendered.body(window, rendition, variant)
         return web.Response(body=body, headers=headers)
@@ -154,6 +166,22 @@ class Delivery:
                 raise NotThere("the file did not come")
             rendition = _rendition(window, name)
         return self._send(request.match_info["stream_id"], name, file)
+
+    def _session_query(self, request: web.Request) -> str:
+        """What this player's further requests shall carry. Only those count: a player that
+        forgets its session and asks anew each time must not be many.
+        """
+        if self._viewings is None:
+            return ""
+        stream_id = request.match_info["stream_id"]
+        self._seen(request)
+        offered = request.query.get("session", "")
+        session = self._viewings.open(stream_id, offered, request.cookies)
+        return session and f"?session={session}"
+
+    def _seen(self, request: web.Request) -> None:
+        if self._viewings is not None and "session" in request.query:
+            self._viewings.seen(request.match_info["stream_id"], request.query["session"])
 
     def _waiting(self, window: LiveWindow) -> HeldRequests:
         waiting = self._held.get(window)

@@ -53,8 +53,11 @@ class _Stretch:
         return max(t.segments[-1].start_s + t.segments[-1].duration_s for t in self.tracks)
 
 
-def live_mpd(presentation: Presentation, *, now_wall_s: float, time_url: str) -> str:
-    """A dynamic MPD of the finished segments; `time_url` answers the time for UTCTiming.
+def live_mpd(
+    presentation: Presentation, *, now_wall_s: float, time_url: str, location: str = ""
+) -> str:
+    """A dynamic MPD of the finished segments; `time_url` answers the time for UTCTiming, and
+    updates are asked for at `location` (ISO/IEC 23009-1, 5.3.1), relative to this MPD.
 
     The availability start is the wall time of the first Period's media time 0, for good.
     """
@@ -70,6 +73,8 @@ def live_mpd(presentation: Presentation, *, now_wall_s: float, time_url: str) ->
         maxSegmentDuration=_duration(target + 0.5),
         minBufferTime=_duration(float(target)),
     )
+    if location:
+        ET.SubElement(mpd, "Location").text = location
     for stretch in _stretches(presentation):
         _period(mpd, stretch, stretch.start_s, stretch.offset_s)
     ET.SubElement(mpd, "UTCTiming", schemeIdUri=_DIRECT_TIME, value=time_url)

@@ -18,10 +18,10 @@ _HOLD_BACK_TARGETS = 3
 _AUDIO_GROUP = "audio"
 
 
-def multivariant_playlist(presentation: Presentation, base: str = "") -> str:
+def multivariant_playlist(presentation: Presentation, base: str = "", query: str = "") -> str:
     """The Multivariant Playlist (§4.4.6): a variant per video rendition, audio as a group.
 
-    Media playlists are named `{base}{rendition}.m3u8`, relative to it.
+    Media playlists are named `{base}{rendition}.m3u8{query}`, relative to it.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{HLS_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     video = presentation.of_kind(MediaKind.VIDEO)
@@ -34,11 +34,11 @@ def multivariant_playlist(presentation: Presentation, base: str = "") -> str:
         lines.append(
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{_AUDIO_GROUP}",NAME="{rendition.name}",'
             f'DEFAULT={default},AUTOSELECT=YES,CHANNELS="{init.channels}",'
-            f'URI="{base}{rendition.name}.m3u8"'
+            f'URI="{base}{rendition.name}.m3u8{query}"'
         )
     for rendition in video or audio:
         lines.append(_stream_inf(rendition, audio if video else ()))
-        lines.append(f"{base}{rendition.name}.m3u8")
+        lines.append(f"{base}{rendition.name}.m3u8{query}")
     return "\n".join(lines) + "\n"
 
 

@@ -29,6 +29,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.pacing import LoopPacer
 from controller.hub.room import Room
 from controller.hub.room_state import RoomState
+from tests.bench import hub_idle
 from tests.bench.measure import cpu_between, cpu_ns
 from tests.bench.registry import Bar, BenchFailed, Options, Result, Row
 from tests.bench.report import table
@@ -255,8 +256,9 @@ class HubBench:
     name = "hub"
     about = f"CPU per delivered message, {LISTENERS} listeners, {MESSAGES_PER_S} messages/s"
 
-    def __init__(self, listeners: int = LISTENERS) -> None:
+    def __init__(self, listeners: int = LISTENERS, idle: int = hub_idle.CONNECTIONS) -> None:
         self._listeners = listeners
+        self._idle = idle
 
     def run(self, options: Options) -> Result:
         """See `Bench.run`; a contestant that loses a message fails."""
@@ -267,13 +269,17 @@ class HubBench:
             Row(row.name, {**row.figures, "of_naive": row.figures["cpu_us_per_delivery"] / naive})
             for row in rows
         ]
+        rows += [hub_idle.idle_row(n, self._idle) for n in range(len(hub_idle.CONTESTANTS))]
         ratio = by_name[Golive.name]["cpu_us_per_delivery"] / naive
         return Result(
             bench=self.name,
-            columns=("cpu_us_per_delivery", "of_naive", "p99_ms", "deliveries"),
+            columns=("cpu_us_per_delivery", "of_naive", "p99_ms", "deliveries", hub_idle.COLUMN),
             rows=tuple(rows),
             bars=(Bar("hub: CPU per delivered message ÷ aiohttp's loop", ratio, BAR),),
-            notes=(f"{self._listeners} listeners in a process of their own",),
+            notes=(
+                f"{self._listeners} listeners in a process of their own",
+                f"{hub_idle.COLUMN}: the server's memory, {self._idle} connections that do nothing",
+            ),
         )
 
     def _contest(self, number: int, seconds: float) -> Row:
@@ -327,7 +333,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--listeners", type=int, default=LISTENERS)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--idle", type=int, default=hub_idle.CONNECTIONS)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         asked = Options(1, chosen.seconds, 1, Path(folder), Path(folder))
-        print(table(HubBench(chosen.listeners).run(asked)))
+        print(table(HubBench(chosen.listeners, chosen.idle).run(asked)))

@@ -10,6 +10,7 @@ from controller.domain.people import Identity
 from controller.errors import NotAuthenticated
 from controller.hub.connection import Connection
 from controller.hub.errors import AlreadyIdentified
+from controller.hub.guest_networks import GuestNetworks
 from controller.hub.guests import GuestSessions
 
 BEARER_PROTOCOL = "bearer"
@@ -27,11 +28,12 @@ class TokenReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user, or a guest with the token that it may come back with."""
+    """A user, or a guest with the token that it may come back with, and its network class."""
 
     identity: Identity | None
     viewer: str
     guest_token: str | None = None
+    network: str | None = None
 
 
 class Credentials:
@@ -41,11 +43,13 @@ class Credentials:
         self,
         tokens: TokenReader,
         guests: GuestSessions,
+        networks: GuestNetworks,
         address_of: Callable[[web.Request], str],
         allowed_origins: frozenset[str],
     ) -> None:
         self._tokens = tokens
         self._guests = guests
+        self._networks = networks
         self._address_of = address_of
         self._allowed_origins = allowed_origins
 
@@ -54,7 +58,7 @@ class Credentials:
         token = token_of(request)
         if token is None:
             cookie = request.cookies.get(GUEST_COOKIE, "")
-            return self.guest(request.query.get("session") or cookie)
+            return self.guest(request.query.get("session") or cookie, request)
         return await self.user(request, token)
 
     async def user(self, request: web.Request, token: str) -> Caller:
@@ -72,10 +76,11 @@ class Credentials:
         connection.identity, connection.viewer = caller.identity, caller.viewer
         connection.guest_token = None
 
-    def guest(self, session: str) -> Caller:
+    def guest(self, session: str, request: web.Request) -> Caller:
         """The session's guest, a new one for a session that is none."""
         guest = self._guests.recognise(session)
-        return Caller(None, guest.viewer, guest.token)
+        network = self._networks.network_of(self._address_of(request))
+        return Caller(None, guest.viewer, guest.token, network)
 
     def is_origin_allowed(self, request: web.Request) -> bool:
         """Whether the page that opens the connection may: pages elsewhere send an Origin."""

@@ -186,7 +186,9 @@ class SocketIoEndpoint:
         wire = SocketIoWire(self._server, eio_sid, self._codec, self._shared)
         if request.query.get("transport") == "websocket":
             wire.transport = request.transport
-        connection = self._hub.connect(wire, caller.identity, caller.viewer, caller.guest_token)
+        connection = self._hub.connect(
+            wire, caller.identity, caller.viewer, caller.guest_token, caller.network
+        )
         self._connections[sid] = (connection, request, eio_sid)
         self._wires[eio_sid] = wire
 
@@ -198,7 +200,7 @@ class SocketIoEndpoint:
                     raise NotAuthenticated
                 return await self._credentials.user(request, token)
             if isinstance(session, str):
-                return self._credentials.guest(session)
+                return self._credentials.guest(session, request)
         return await self._credentials.caller(request)
 
     async def _disconnect(self, sid: str, _reason: str) -> None:

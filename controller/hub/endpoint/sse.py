@@ -90,7 +90,9 @@ class SseEndpoint:
             raise RealtimeUnavailable(refusal.reason)
         is_chunked = request.version >= HttpVersion11
         wire = SseWire(self._chunked if is_chunked else self._plain)
-        connection = self._hub.connect(wire, caller.identity, caller.viewer, caller.guest_token)
+        connection = self._hub.connect(
+            wire, caller.identity, caller.viewer, caller.guest_token, caller.network
+        )
         response = web.StreamResponse(headers=_HEADERS)
         try:
             await self._hub.join(connection, stream_id, position)

@@ -108,7 +108,9 @@ class WebSocketEndpoint:
             wire.close(refusal)
             await wire.closed()
             return socket
-        connection = self._hub.connect(wire, caller.identity, caller.viewer, caller.guest_token)
+        connection = self._hub.connect(
+            wire, caller.identity, caller.viewer, caller.guest_token, caller.network
+        )
         try:
             await _Reader(self._hub, self._credentials, request, self._limits, connection).read(
                 socket

@@ -24,7 +24,8 @@ from controller.errors import StreamNotFound
 from controller.stores import room_schema
 from controller.stores.opening import open_stores
 from controller.stores.room import SqlRooms
-from controller.stores.schema import metadata, streams
+from controller.stores.room_schema import room_visits
+from controller.stores.schema import metadata, stream_viewers, streams
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -216,6 +217,43 @@ async def test_present_viewers_can_be_set_right(stores, rooms, stream_id):
     assert await rooms.streams_with_viewers() == []
     await rooms.set_viewers_now(stream_id, 7)
     assert await rooms.streams_with_viewers() == [stream_id]
+
+
+async def test_each_viewers_watch_time_adds_up(stores, rooms, stream_id, users):
+    viewer = str(users[1])
+    visits = (Visit(viewer, users[1], NOW), Visit("anon-1", None, NOW))
+    await rooms.record(
+        stream_id, RoomFigures(2, 2, visits, watched_by={viewer: 30.0, "anon-1": 4.5})
+    )
+    later = NOW + timedelta(seconds=40)
+    leaving = Leaving(viewer, users[1], later, 10.0)
+    await rooms.record(
+        stream_id, RoomFigures(1, 2, leavings=(leaving,), watched_by={"anon-1": -0.5, "x": 1.0})
+    )
+    assert await watched(stores, stream_id) == {
+        viewer: (pytest.approx(40.0), later),
+        "anon-1": (pytest.approx(4.0), None),
+    }
+
+
+async def test_who_went_with_a_dead_daemon_has_left(stores, rooms, stream_id, users):
+    viewer = str(users[1])
+    visits = (Visit(viewer, users[1], NOW), Visit("anon-1", None, NOW), Visit("anon-2", None, NOW))
+    await rooms.record(stream_id, RoomFigures(3, 3, visits))
+    await rooms.set_viewers_now(stream_id, 1, [viewer, "anon-1", "anon-unknown"])
+    assert (await stores.streams.get(stream_id)).counters.viewers_now == 1
+    left = {who for who, (_, at) in (await watched(stores, stream_id)).items() if at is not None}
+    assert left == {viewer, "anon-1"}
+    async with stores.database.read() as connection:
+        rows = await connection.execute(select(stream_viewers.c.left_at))
+        assert [at is not None for at in rows.scalars()] == [True]
+
+
+async def watched(stores, stream_id):
+    query = select(room_visits).where(room_visits.c.stream_id == stream_id)
+    async with stores.database.read() as connection:
+        rows = (await connection.execute(query)).all()
+    return {row.viewer: (row.watched_s, row.last_left_at) for row in rows}
 
 
 async def test_a_stream_that_is_gone_is_said_to_be(rooms):

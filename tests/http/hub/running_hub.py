@@ -10,7 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from controller.hub.endpoint.credentials import Credentials
-from controller.hub.endpoint.routes import room_routes
+from controller.hub.endpoint.players import WatchingEndpoint
+from controller.hub.endpoint.routes import room_routes, watching_routes
+from controller.hub.guest_networks import GuestNetworks
 from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from controller.hub.pacing import LoopPacer
@@ -87,10 +89,18 @@ async def run_hub(
     place = Installation(limits or HubLimits(), realtime, WallTime())
     tokens = Tokens()
     credentials = Credentials(
-        tokens, GuestSessions(b"k" * 32), lambda request: request.remote or "", frozenset({"*"})
+        tokens,
+        GuestSessions(b"k" * 32),
+        GuestNetworks(b"n" * 32),
+        lambda request: request.headers.get("X-Forwarded-For") or request.remote or "",
+        frozenset({"*"}),
+    )
+    watching = WatchingEndpoint(
+        place.hub, place.watchers, place.sessions, credentials, place.limits
     )
     app = web.Application()
     app.router.add_routes(room_routes(place.hub, credentials, place.limits))
+    app.router.add_routes(watching_routes(watching))
     add(app, place.hub, credentials)
     running = asyncio.Event()
     background = asyncio.create_task(place.service.run(running.set))

@@ -12,6 +12,7 @@ from controller.domain.streams import Audience
 from controller.hub.limits import HubLimits
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.service import RoomCollaborators, RoomService
+from controller.hub.viewing_sessions import ViewingSessions
 from controller.stores.migration import migrate
 from controller.stores.opening import open_stores
 from controller.stores.room import SqlRooms
@@ -49,7 +50,12 @@ async def a_live_stream(stores, host):
 async def test_the_streams_counters_are_those_of_its_room(stores):
     time, limits = WallTime(), HubLimits(tick_s=0.05)
     given = RoomCollaborators(
-        stores.streams, stores.users, SqlRooms(stores.database, time), AlwaysReady(), time
+        stores.streams,
+        stores.users,
+        SqlRooms(stores.database, time),
+        AlwaysReady(),
+        time,
+        ViewingSessions(b"v" * 32),
     )
     realtime = MemoryRealtime(time.monotonic_s, limits.log_events)
     service = RoomService(given, realtime, limits, time)

@@ -93,7 +93,7 @@ async def test_a_reader_that_comes_back_misses_nothing(hub):
         async with reading(hub, stream, **{"Last-Event-ID": last}) as reader:
             assert (await reader.wait("stream:joined"))["data"]["recovered"] is True
             assert (await reader.wait("chat:message"))["data"]["message"] == "missed"
-        for odd in ("x", "x:y", ":", "a:-1", "a:9" * 50, "²:²"):
+        for odd in ("x", "x:y", ":", "a:-1", "a:9" * 40, "²:²"):
             header = odd.encode().decode("latin-1")
             async with reading(hub, stream, **{"Last-Event-ID": header}) as reader:
                 assert (await reader.wait("stream:joined"))["data"]["recovered"] is False

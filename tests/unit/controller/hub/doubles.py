@@ -21,6 +21,7 @@ from controller.hub.codecs import RECORD_SEPARATOR, SocketIoCodec
 from controller.hub.limits import HubLimits
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.service import RoomCollaborators, RoomService
+from controller.hub.viewing_sessions import ViewingSessions
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LINES = SocketIoCodec()
@@ -138,7 +139,7 @@ class RoomMemory:
     async def streams_with_viewers(self):
         return [stream_id for stream_id, viewers in self.viewers_now.items() if viewers]
 
-    async def set_viewers_now(self, stream_id: UUID, viewers: int) -> None:
+    async def set_viewers_now(self, stream_id: UUID, viewers: int, gone=()) -> None:
         self.viewers_now[stream_id] = viewers
 
     @property
@@ -206,17 +207,29 @@ class Installation:
         self.limits = limits or HubLimits()
         self.streams, self.users, self.store = Streams(), Users(), RoomMemory()
         self.realtime = realtime or MemoryRealtime(self.time.monotonic_s, self.limits.log_events)
-        given = RoomCollaborators(self.streams, self.users, self.store, AlwaysReady(), self.time)
+        self.sessions = ViewingSessions(b"v" * 32)
+        given = RoomCollaborators(
+            self.streams, self.users, self.store, AlwaysReady(), self.time, self.sessions
+        )
         self.service = RoomService(given, self.realtime, self.limits, self.time)
         self.hub = self.service.hub
+        self.watchers = self.service.watchers
 
-    def connect(self, identity: Identity | None = None, viewer: str = ""):
+    def connect(
+        self, identity: Identity | None = None, viewer: str = "", network: str | None = None
+    ):
         wire = RecordingWire()
         viewer = str(identity.user_id) if identity is not None else viewer or f"anon-{uuid4().hex}"
-        return self.hub.connect(wire, identity, viewer), wire
+        return self.hub.connect(wire, identity, viewer, network=network), wire
 
-    async def joined(self, stream: Stream, identity: Identity | None = None, viewer: str = ""):
-        connection, wire = self.connect(identity, viewer)
+    async def joined(
+        self,
+        stream: Stream,
+        identity: Identity | None = None,
+        viewer: str = "",
+        network: str | None = None,
+    ):
+        connection, wire = self.connect(identity, viewer, network)
         await self.hub.handle(connection, "stream_join", {"stream_id": str(stream.id)})
         self.time.pass_by(1.0)
         return connection, wire

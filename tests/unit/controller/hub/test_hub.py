@@ -1,8 +1,10 @@
 """The contract's events and sentences, without a transport."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from controller.domain.people import Role
@@ -11,6 +13,7 @@ from controller.domain.room import REACTIONS
 from controller.domain.states import StreamStatus
 from controller.domain.streams import Audience
 from controller.errors import ControllerError, StoreUnavailable
+from controller.hub import payloads
 from controller.hub.closing import CloseCode
 from controller.hub.limits import HubLimits
 from tests.unit.controller.hub.doubles import Installation, a_user, idle
@@ -411,3 +414,83 @@ async def test_five_hundred_users_at_their_limits_are_heard_exactly_as_allowed(p
     heard = [one["message"] for one in wire.named("chat:message")]
     assert len(heard) == len(set(heard)) == 500 * 10
     assert refused == {"message_too_long": 500, "rate_limited": 500}
+
+
+async def test_a_count_that_was_told_out_of_order_is_set_right(place):
+    """Two daemons tell of their changes one after the other, not in the order of the changes."""
+    stream = place.streams.add()
+    _, wire = await place.joined(stream, a_user())
+    stale = {"streamId": str(stream.id), "viewerId": "x", "viewerCount": 7}
+    await place.realtime.publish(stream.id, "viewer:left", msgspec.json.encode(stale))
+    await place.service.upkeep.tick()
+    place.time.pass_by(1.0)
+    assert wire.named("viewer:count")[-1]["viewerCount"] == 1
+    await place.service.upkeep.tick()
+    assert place.store.viewers_now[stream.id] == 1
+    told = len(wire.named("viewer:count"))
+    for _ in range(3):
+        await place.service.upkeep.tick()
+        place.time.pass_by(1.0)
+    assert len(wire.named("viewer:count")) == told
+
+
+async def test_a_client_that_is_ahead_of_this_daemon_is_waited_for_and_hears_nothing_twice(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    await place.say(connection, stream, "one")
+    room = place.service._rooms.find(stream.id).room
+    ahead = {"epoch": room.position.epoch, "offset": room.position.offset + 1}
+    late, wire = place.connect(a_user())
+    data = {"stream_id": str(stream.id), **ahead}
+    joining = asyncio.create_task(place.hub.handle(late, "stream_join", data))
+    await idle()
+    assert not joining.done()
+    await place.say(connection, stream, "two")
+    await joining
+    await place.say(connection, stream, "three")
+    assert wire.named("stream:joined")[0]["recovered"] is True
+    assert [one["message"] for one in wire.named("chat:message")] == ["three"]
+
+
+async def test_a_position_that_never_comes_is_answered_with_a_snapshot():
+    place = Installation(HubLimits(behind_s=0.01))
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    await place.say(connection, stream, "one")
+    epoch = place.service._rooms.find(stream.id).room.position.epoch
+    liar, wire = place.connect(a_user())
+    data = {"stream_id": str(stream.id), "epoch": epoch, "offset": 2**50}
+    await place.hub.handle(liar, "stream_join", data)
+    [joined] = wire.named("stream:joined")
+    assert joined["recovered"] is False
+    assert [one["message"] for one in joined["history"]] == ["one"]
+
+
+async def test_watch_time_is_booked_now_and_then_so_that_a_crash_costs_little():
+    place = Installation(HubLimits(book_s=30.0))
+    stream, ann = place.streams.add(), a_user()
+    connection, _ = await place.joined(stream, ann)
+    place.time.pass_by(40)
+    await place.service.upkeep.tick()
+    await place.service.upkeep.tick()
+    booked = sum(f.watched_by.get(str(ann.user_id), 0.0) for f in place.store.figures)
+    assert booked == pytest.approx(41)
+    place.time.pass_by(5)
+    place.hub.disconnect(connection)
+    await place.hub.settle(stream.id)
+    assert place.store.figures[-1].leavings[0].watched_s == pytest.approx(5)
+
+
+async def test_what_a_dead_daemon_had_not_written_another_writes_from_the_log(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    await place.say(connection, stream, "written")
+    await place.hub.settle(stream.id)
+    [message] = place.store.figures[-1].messages
+    lost = replace(message, id=uuid4(), text="said elsewhere", stream_time_s=None)
+    data = msgspec.json.encode(payloads.chat_message(lost))
+    await place.realtime.publish(stream.id, "chat:message", data)
+    place.service._rooms.keep_unwritten(stream.id)
+    await place.hub.settle(stream.id)
+    assert place.store.messages[-2:] == ["written", "said elsewhere"]
+    assert place.store.figures[-1].messages[-1].stream_time_s is not None

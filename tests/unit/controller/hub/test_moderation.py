@@ -84,6 +84,47 @@ async def test_an_anonymous_viewer_can_be_banned(place, stream, host):
     assert not guest.rooms
 
 
+async def test_a_banned_guests_network_is_banned_for_guests_until_the_ban_is_lifted(
+    place, stream, host
+):
+    boss, _ = await place.joined(stream, host)
+    guest, _ = await place.joined(stream, viewer="anon-1", network="net-a")
+    neighbour, wire = await place.joined(stream, viewer="anon-2", network="net-a")
+    ann, _ = await place.joined(stream, a_user("ann"), network="net-a")
+    far, _ = await place.joined(stream, viewer="anon-3", network="net-b")
+    await moderate(place, boss, stream, "ban", user_id="anon-1")
+    await idle()
+    assert not guest.rooms
+    assert not neighbour.rooms
+    assert wire.named("error")[-1]["code"] == "banned"
+    assert ann.rooms
+    assert far.rooms
+    data = {"stream_id": str(stream.id)}
+    # Cookies thrown away, the guest is somebody else from the same place.
+    again, _ = place.connect(viewer="anon-4", network="net-a")
+    assert await code_of(place.hub.handle(again, "stream_join", data)) == "banned"
+    network_ban = place.store.moderations[-1]
+    assert (network_ban.viewer, network_ban.actor_id) == ("net-a", host.user_id)
+
+    await moderate(place, boss, stream, "unban", user_id="anon-1")
+    await place.joined(stream, viewer="anon-4", network="net-a")
+    assert [one.viewer for one in place.store.moderations[-2:]] == ["anon-1", "net-a"]
+
+
+async def test_a_network_can_be_freed_by_itself(place, stream, host):
+    boss, wire = await place.joined(stream, host)
+    await place.joined(stream, viewer="anon-1", network="net-a")
+    await moderate(place, boss, stream, "ban", user_id="anon-1")
+    await idle()
+    place.time.pass_by(1)
+    assert [one["viewerId"] for one in wire.named("viewer:sanctioned")] == ["anon-1", "net-a"]
+    await moderate(place, boss, stream, "unban", user_id="net-a")
+    await place.joined(stream, viewer="anon-2", network="net-a")
+    back, _ = place.connect(viewer="anon-1", network="net-a")
+    joining = place.hub.handle(back, "stream_join", {"stream_id": str(stream.id)})
+    assert await code_of(joining) == "banned"
+
+
 async def test_a_timed_out_user_watches_in_silence_for_a_while(place, stream, host):
     boss, _ = await place.joined(stream, host)
     ann = a_user("ann")

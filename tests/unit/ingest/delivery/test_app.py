@@ -36,7 +36,7 @@ class Gate:
 class Stage:
     """A stream, its window, and the application in front of it."""
 
-    def __init__(self, root, accel_prefix="/_live", kinds=("video", "audio")):
+    def __init__(self, root, accel_prefix="/_live", kinds=("video", "audio"), viewings=None):
         self.script = JournalScript(kinds=kinds)
         self.window = LiveWindow(60)
         self.clock = HeldClock()
@@ -44,7 +44,12 @@ class Stage:
         self.root = root
         self.streams = {"show": self.window}
         self.delivery = Delivery(
-            self.streams.get, root, self.gate, self.clock, accel_prefix=accel_prefix
+            self.streams.get,
+            root,
+            self.gate,
+            self.clock,
+            accel_prefix=accel_prefix,
+            viewings=viewings,
         )
         self.app = create_delivery(self.delivery)
         self.window.apply(self.script.start())
@@ -475,3 +480,62 @@ async def test_without_nginx_the_daemon_sends_the_file_itself(aiohttp_client, tm
     answer = await client.get(f"/show/video/{part_name(0)}")
     assert await answer.read() == b"media"
     assert "X-Accel-Redirect" not in answer.headers
+
+
+class Door:
+    """Viewing sessions that are good when they begin with `good`."""
+
+    def __init__(self) -> None:
+        self.seen_sessions: list[tuple[str, str]] = []
+        self.opened: list[tuple[str, str, dict]] = []
+
+    def open(self, stream_id, offered, cookies):
+        self.opened.append((stream_id, offered, dict(cookies)))
+        return offered if offered.startswith("good") else "good-new"
+
+    def seen(self, stream_id, session):
+        self.seen_sessions.append((stream_id, session))
+
+
+@pytest.fixture
+def door():
+    return Door()
+
+
+@pytest.fixture
+async def counted(aiohttp_client, tmp_path, door):
+    return await aiohttp_client(Stage(tmp_path, viewings=door).live().app)
+
+
+async def test_playlists_that_are_asked_for_once_name_the_session_for_those_that_follow(
+    counted, door
+):
+    master = await counted.get("/show/index.m3u8")
+    text = await master.text()
+    assert "\nvideo.m3u8?session=good-new\n" in text
+    assert 'URI="audio.m3u8?session=good-new"' in text
+    assert master.headers["Cache-Control"] == "no-store"
+    mpd = await counted.get("/show/manifest.mpd")
+    assert "<Location>manifest.mpd?session=good-new</Location>" in await mpd.text()
+    assert mpd.headers["Cache-Control"] == "no-store"
+    # Who does not come back with its session is nobody.
+    assert door.seen_sessions == []
+
+
+async def test_a_player_counts_with_each_playlist_and_its_segments_stay_everybodys(counted, door):
+    await counted.get("/show/index.m3u8?session=good-1", headers={"Cookie": "golive_guest=g"})
+    media = await counted.get("/show/video.m3u8?session=good-1&_HLS_msn=0")
+    await counted.get("/show/manifest.mpd?session=bad%22%0A")
+    assert door.opened[0] == ("show", "good-1", {"golive_guest": "g"})
+    assert {session for _, session in door.seen_sessions} == {"good-1", 'bad"\n'}
+    plain = await counted.get("/show/video.m3u8?_HLS_msn=0")
+    assert await media.text() == await plain.text()
+    assert media.headers["Cache-Control"] == plain.headers["Cache-Control"]
+    assert "session" not in await media.text()
+
+
+async def test_what_a_stranger_offers_as_a_session_comes_back_in_no_playlist(counted):
+    for path in ("/show/index.m3u8", "/show/manifest.mpd"):
+        answer = await counted.get(path, params={"session": 'x"\n#EXT-X-ENDLIST\n<a>'})
+        assert "ENDLIST" not in await answer.text()
+        assert "<a>" not in await answer.text()
