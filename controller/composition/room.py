@@ -1,6 +1,7 @@
 """The room: its service, its transports, and what it asks of the rest of the daemon."""
 
 import time
+from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -44,6 +45,10 @@ def build_room(
         window = media.supervisor.window(str(stream_id))
         return window.latency_s(time.time()) if window else None
 
+    def media_time_s(stream_id: UUID, at: datetime) -> float | None:
+        window = media.supervisor.window(str(stream_id))
+        return window.media_time_s(at.timestamp()) if window else None
+
     pacer = LoopPacer()
     given = RoomCollaborators(
         stores.streams,
@@ -51,6 +56,7 @@ def build_room(
         SqlRooms(stores.database, clock),
         CheckedPreparation({"nginx-rtmp": nginx_answers, "database": database_answers}, latency_s),
         clock,
+        media_time_s,
     )
     realtime = create_realtime(settings.redis_url.get_secret_value(), limits, pacer)
     return RoomService(given, realtime, limits, pacer)

@@ -31,6 +31,7 @@ class HubLimits:
     sample_s: float = 10.0
     refresh_s: float = 5.0
     settle_s: float = 3.0
+    token_warning_s: float = 60.0
     unwritten_records: int = 50_000
     frames: Allowance = field(default=Allowance(burst=60, per_s=20.0))
     chat: Allowance = field(default=Allowance(burst=10, per_s=10 / 60))

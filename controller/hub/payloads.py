@@ -28,6 +28,7 @@ CHAT_HELD = "chat:held"
 REACTION_NEW = "reaction:new"
 PRODUCT_TAGGED = "product:tagged"
 ROLES_CHANGED = "room:roles"
+AUTH_EXPIRING = "auth:expiring"
 ERROR = "error"
 
 PASSING = frozenset({VIEWER_JOINED, VIEWER_LEFT, VIEWER_COUNT, REACTION_NEW})
@@ -128,6 +129,7 @@ def stream_started(stream: Stream) -> dict[str, Any]:
         "streamId": str(stream.id),
         "startedAt": None if at is None else timestamp(at),
         "chatEnabled": stream.options.enable_chat,
+        "commentsEnabled": stream.options.enable_comments,
     }
 
 
@@ -139,6 +141,7 @@ def stream_ended(stream: Stream) -> dict[str, Any]:
         "endedAt": None if at is None else timestamp(at),
         "duration": stream.duration_s,
         "vodUrl": stream.vod_url,
+        "commentsEnabled": stream.options.enable_comments,
     }
 
 
@@ -157,6 +160,11 @@ def stream_ready(
         "status": "not_ready" if problems else "ready",
         "problems": list(problems),
     }
+
+
+def auth_expiring(expires_at: datetime) -> dict[str, Any]:
+    """`auth:expiring`: send `auth` with a new token before that, or be closed."""
+    return {"expiresAt": timestamp(expires_at)}
 
 
 def error(message: str, code: str) -> dict[str, Any]:

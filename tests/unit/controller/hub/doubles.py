@@ -181,6 +181,7 @@ def a_stream(
     status: StreamStatus = StreamStatus.LIVE,
     audience: Audience = Audience.EVERYONE,
     enable_chat: bool = True,
+    enable_comments: bool = True,
 ) -> Stream:
     return Stream(
         id=uuid4(),
@@ -193,7 +194,9 @@ def a_stream(
         ingest_state_since=START,
         created_at=START,
         updated_at=START,
-        options=StreamOptions(audience=audience, enable_chat=enable_chat),
+        options=StreamOptions(
+            audience=audience, enable_chat=enable_chat, enable_comments=enable_comments
+        ),
         started_at=None if status is StreamStatus.SCHEDULED else START,
     )
 
@@ -205,8 +208,16 @@ class Installation:
         self.time = time or HeldTime()
         self.limits = limits or HubLimits()
         self.streams, self.users, self.store = Streams(), Users(), RoomMemory()
+        self.media_time_s: float | None = None
         self.realtime = realtime or MemoryRealtime(self.time.monotonic_s, self.limits.log_events)
-        given = RoomCollaborators(self.streams, self.users, self.store, AlwaysReady(), self.time)
+        given = RoomCollaborators(
+            self.streams,
+            self.users,
+            self.store,
+            AlwaysReady(),
+            self.time,
+            lambda _stream_id, _at: self.media_time_s,
+        )
         self.service = RoomService(given, self.realtime, self.limits, self.time)
         self.hub = self.service.hub
 
