@@ -99,7 +99,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
     guesses = FailureLimiter(FailureAllowance(), time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, lifecycle, room.announcer, clock)
+    app = build_http(settings, stores, access, media, lifecycle, room.announcer, limits, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()

@@ -12,6 +12,8 @@ from controller.composition.access import Access
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
+from controller.hub.asyncapi import asyncapi_document
+from controller.hub.limits import HubLimits
 from controller.publishing.playback import StreamPlayback
 from controller.settings import Settings
 from controller.stores.opening import Stores
@@ -27,6 +29,7 @@ def build_http(
     media: MediaPlane,
     publishing: PublishingControl,
     announcer: StreamAnnouncer,
+    limits: HubLimits,
     clock: Clock,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
@@ -53,6 +56,7 @@ def build_http(
             version=version("golive"),
             cors_origins=settings.cors_origins,
             documented_routes=DOCUMENTED_ROUTES,
+            event_document=asyncapi_document(version("golive"), settings.public_url, limits),
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),

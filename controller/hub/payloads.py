@@ -9,6 +9,7 @@ from controller.domain.people import Identity
 from controller.domain.products import ProductTag
 from controller.domain.room import ChatMessage, PinnedProduct
 from controller.domain.streams import Stream
+from controller.hub import messages
 
 STREAM_JOINED = "stream:joined"
 STREAM_READY = "stream:ready"
@@ -46,7 +47,7 @@ def timestamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
-def chat_message(message: ChatMessage) -> dict[str, Any]:
+def chat_message(message: ChatMessage) -> messages.ChatMessage:
     """`chat:message`, also in the history."""
     return {
         "streamId": str(message.stream_id),
@@ -73,24 +74,31 @@ def chat_message_from(data: Mapping[str, Any], *, is_held: bool = False) -> Chat
     )
 
 
-def viewer_joined(stream_id: UUID, viewer_id: str, viewers: int, at: datetime) -> dict[str, Any]:
+def viewer_joined(
+    stream_id: UUID, viewer_id: str, viewers: int, at: datetime
+) -> messages.ViewerJoined:
     """`viewer:joined`."""
-    return {**viewer_left(stream_id, viewer_id, viewers), "timestamp": timestamp(at)}
+    return {
+        "streamId": str(stream_id),
+        "viewerId": viewer_id,
+        "viewerCount": viewers,
+        "timestamp": timestamp(at),
+    }
 
 
-def viewer_left(stream_id: UUID, viewer_id: str, viewers: int) -> dict[str, Any]:
+def viewer_left(stream_id: UUID, viewer_id: str, viewers: int) -> messages.ViewerLeft:
     """`viewer:left`."""
     return {"streamId": str(stream_id), "viewerId": viewer_id, "viewerCount": viewers}
 
 
-def viewer_count(stream_id: UUID, viewers: int) -> dict[str, Any]:
+def viewer_count(stream_id: UUID, viewers: int) -> messages.ViewerCount:
     """`viewer:count`."""
     return {"streamId": str(stream_id), "viewerCount": viewers}
 
 
 def reaction(
     stream_id: UUID, user: Identity, emoji: str, at: datetime, count: int
-) -> dict[str, Any]:
+) -> messages.ReactionNew:
     """`reaction:new`; in big rooms it stands for `count` of them, the last one this user's."""
     return {
         "streamId": str(stream_id),
@@ -101,7 +109,7 @@ def reaction(
     }
 
 
-def product_tagged(tag: ProductTag) -> dict[str, Any]:
+def product_tagged(tag: ProductTag) -> messages.ProductTagged:
     """`product:tagged`."""
     return {
         "streamId": str(tag.stream_id),
@@ -112,7 +120,7 @@ def product_tagged(tag: ProductTag) -> dict[str, Any]:
     }
 
 
-def pinned_product(pin: PinnedProduct) -> dict[str, Any]:
+def pinned_product(pin: PinnedProduct) -> messages.PinnedProduct:
     """The pin as `stream:joined` shows it."""
     return {
         "productId": str(pin.product_id),
@@ -122,7 +130,7 @@ def pinned_product(pin: PinnedProduct) -> dict[str, Any]:
     }
 
 
-def stream_started(stream: Stream) -> dict[str, Any]:
+def stream_started(stream: Stream) -> messages.StreamStarted:
     """`stream:started`."""
     at = stream.started_at
     return {
@@ -133,7 +141,7 @@ def stream_started(stream: Stream) -> dict[str, Any]:
     }
 
 
-def stream_ended(stream: Stream) -> dict[str, Any]:
+def stream_ended(stream: Stream) -> messages.StreamEnded:
     """`stream:ended`."""
     at = stream.ended_at
     return {
@@ -145,14 +153,14 @@ def stream_ended(stream: Stream) -> dict[str, Any]:
     }
 
 
-def stream_state(stream_id: UUID, at: datetime) -> dict[str, Any]:
+def stream_state(stream_id: UUID, at: datetime) -> messages.StreamState:
     """`stream:interrupted` and `stream:resumed`."""
     return {"streamId": str(stream_id), "timestamp": timestamp(at)}
 
 
 def stream_ready(
     stream_id: UUID, latency_s: float | None, problems: Sequence[str]
-) -> dict[str, Any]:
+) -> messages.StreamReady:
     """`stream:ready`; latency in seconds as last measured, null before the first measurement."""
     return {
         "streamId": str(stream_id),
@@ -162,11 +170,11 @@ def stream_ready(
     }
 
 
-def auth_expiring(expires_at: datetime) -> dict[str, Any]:
+def auth_expiring(expires_at: datetime) -> messages.AuthExpiring:
     """`auth:expiring`: send `auth` with a new token before that, or be closed."""
     return {"expiresAt": timestamp(expires_at)}
 
 
-def error(message: str, code: str) -> dict[str, Any]:
+def error(message: str, code: str) -> messages.Refusal:
     """`error`."""
     return {"message": message, "code": code}

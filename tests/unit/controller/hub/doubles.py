@@ -17,13 +17,24 @@ from controller.domain.states import IngestState, StreamStatus
 from controller.domain.streams import Audience, Stream, StreamOptions
 from controller.errors import NotAuthenticated, StoreUnavailable, StreamNotFound
 from controller.hub.closing import CloseCode
-from controller.hub.codecs import RECORD_SEPARATOR, SocketIoCodec
+from controller.hub.codecs import RECORD_SEPARATOR, Message
 from controller.hub.limits import HubLimits
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.service import RoomCollaborators, RoomService
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LINES = SocketIoCodec()
+
+
+class Lines:
+    """Name and payload, as they are."""
+
+    def encode(self, message: Message) -> bytes:
+        return b"".join(
+            (b"2[", msgspec.json.encode(message.name), b",", message.data, b"]", RECORD_SEPARATOR)
+        )
+
+
+LINES = Lines()
 
 
 class HeldTime:
