@@ -24,6 +24,7 @@ DEV := $(VENV)/.dev-installed
 VENDOR := controller/web/static/vendor
 HLS_JS := $(VENDOR)/hls.min.js
 PLAYERS := tests/players/node_modules/.installed
+CLIENTS := tests/clients/node_modules/.installed
 
 .PHONY: help setup setup-dev run test lint bench clean lock run-packages test-packages python
 
@@ -37,7 +38,7 @@ help:
 
 setup: run-packages $(RUNTIME) $(HLS_JS)
 
-setup-dev: test-packages $(DEV) $(HLS_JS) $(PLAYERS)
+setup-dev: test-packages $(DEV) $(HLS_JS) $(PLAYERS) $(CLIENTS)
 
 run: setup
 	@exec $(BIN)/golive dev $(ARGS)
@@ -56,7 +57,7 @@ bench: setup-dev
 
 clean:
 	rm -rf $(VENV) $(VENDOR) controller/web/node_modules tests/players/node_modules \
-		build dist bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		tests/clients/node_modules build dist bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -110,6 +111,11 @@ $(PLAYERS): tests/players/package-lock.json | $(NODE_HOME)
 	@cd tests/players && $(NPM) ci --ignore-scripts --silent
 	@touch $@
 
+$(CLIENTS): tests/clients/package-lock.json | $(NODE_HOME)
+	@echo 'Installing the clients of the room that the tests drive'
+	@cd tests/clients && $(NPM) ci --ignore-scripts --silent
+	@touch $@
+
 # Pins every dependency anew. No index is named in the files: pip asks the one it is set up for.
 lock: $(DEV) $(NODE_HOME)
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
@@ -120,3 +126,4 @@ lock: $(DEV) $(NODE_HOME)
 		--custom-compile-command 'make lock' --output-file requirements.lock
 	cd controller/web && $(NPM) install --package-lock-only --ignore-scripts --silent
 	cd tests/players && $(NPM) install --package-lock-only --ignore-scripts --silent
+	cd tests/clients && $(NPM) install --package-lock-only --ignore-scripts --silent

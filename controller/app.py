@@ -130,7 +130,17 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     )
     players = player_sessions(room, viewers)
     app = build_http(
-        settings, stores, access, media, uploads, derived, published, announcer, players, clock
+        settings,
+        stores,
+        access,
+        media,
+        uploads,
+        derived,
+        published,
+        announcer,
+        players,
+        limits,
+        clock,
     )
     socket_io = add_room(app, room, access, viewers, settings, limits)
     await media.supervisor.warm()

@@ -1,8 +1,9 @@
 """Puts the API together: collaborators in, an aiohttp application out."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
@@ -84,6 +85,8 @@ class ApiDependencies:
     documented_routes: Sequence[DocumentedRoute] = ()
     extra_operations: Sequence[AnyOperation] = ()
     upload_receiver: UploadReceiver | None = None
+    event_document: Mapping[str, Any] = field(default_factory=dict)
+    """The AsyncAPI document of the room; empty without one."""
 
 
 def create_api(deps: ApiDependencies) -> web.Application:
@@ -114,6 +117,8 @@ def create_api(deps: ApiDependencies) -> web.Application:
     document = openapi_document(operations, deps.documented_routes, info)
     page = docs_page(document)
     _add(app, "GET", f"{BASE_PATH}/openapi.json", _fixed(json.dumps(document), "application/json"))
+    events = json.dumps(deps.event_document, ensure_ascii=False)
+    _add(app, "GET", f"{BASE_PATH}/asyncapi.json", _fixed(events, "application/json"))
     _add(app, "GET", "/docs", _fixed(page, "text/html"))
     health = HealthHandlers(deps.readiness)
     _add(app, "GET", "/healthz", health.healthz)

@@ -1,6 +1,7 @@
 """Bearer tokens (JWT, RFC 7519): one pinned algorithm, `exp` required, claims checked."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -34,6 +35,7 @@ class TokenRules:
 class _Claims(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    exp: float
     sub: Annotated[str, StringConstraints(pattern=_UUID)]
     role: Role
     username: Annotated[
@@ -71,6 +73,7 @@ class BearerTokens:
             username=claims.username,
             role=claims.role,
             avatar_url=_picture(claims.avatar_url),
+            expires_at=_moment(claims.exp + self._rules.leeway_s),
         )
 
     def _decode(self, token: str, key: Any) -> dict[str, Any]:
@@ -84,6 +87,14 @@ class BearerTokens:
             issuer=rules.issuer or None,
             options={"require": ["exp", "sub"], "verify_aud": bool(rules.audience)},
         )
+
+
+def _moment(seconds: float) -> datetime:
+    """The moment, or the last one that there is: issuers may mean never."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _picture(url: Any) -> str | None:

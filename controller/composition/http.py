@@ -15,7 +15,9 @@ from controller.composition.media import MediaPlane, Publishing
 from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock, StreamAnnouncer
 from controller.domain.recordings import RecordingService
+from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
+from controller.hub.limits import HubLimits
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -35,6 +37,7 @@ def build_http(
     publishing: Publishing,
     announcer: StreamAnnouncer,
     players: PlayerSessions,
+    limits: HubLimits,
     clock: Clock,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
@@ -74,6 +77,7 @@ def build_http(
             clip_source=derived.clip_source,
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
+            event_document=asyncapi_document(version("golive"), settings.public_url, limits),
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),

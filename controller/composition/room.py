@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -72,6 +73,10 @@ def build_room(
         window = media.supervisor.window(str(stream_id))
         return window.latency_s(time.time()) if window else None
 
+    def media_time_s(stream_id: UUID, at: datetime) -> float | None:
+        window = media.supervisor.window(str(stream_id))
+        return window.media_time_s(at.timestamp()) if window else None
+
     pacer = LoopPacer()
     given = RoomCollaborators(
         stores.streams,
@@ -80,6 +85,7 @@ def build_room(
         CheckedPreparation({"nginx-rtmp": nginx_answers, "database": database_answers}, latency_s),
         clock,
         viewers.sessions,
+        media_time_s,
     )
     realtime = create_realtime(settings.redis_url.get_secret_value(), limits, pacer)
     return RoomService(given, realtime, limits, pacer)

@@ -1,7 +1,7 @@
 """Users, their roles, who follows whom, and where they are."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -46,12 +46,13 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling, as a verified token says."""
+    """Who is calling, as a verified token says, and until when it does (None: for ever)."""
 
     user_id: UUID
     username: str
     role: Role
     avatar_url: str | None = None
+    expires_at: datetime | None = field(default=None, compare=False)
 
     @property
     def is_admin(self) -> bool:

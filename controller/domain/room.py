@@ -57,7 +57,8 @@ class Departures:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message; `stream_time_s` is seconds since the stream started, None before that."""
+    """One message; `stream_time_s` is its place in the recording, None when it was said before the
+    stream started or, as a comment, after it ended."""
 
     id: UUID
     stream_id: UUID

@@ -3,10 +3,11 @@
 from controller.domain.access import Standing, require_audience
 from controller.domain.people import Identity
 from controller.domain.ports import Clock, UserStore
+from controller.domain.states import StreamStatus
 from controller.domain.streams import Audience
 from controller.errors import NotAuthenticated
 from controller.hub.connection import Connection
-from controller.hub.errors import Banned, ChatDisabled, TimedOut
+from controller.hub.errors import Banned, ChatDisabled, CommentsDisabled, TimedOut
 from controller.hub.room import Room
 
 
@@ -37,12 +38,21 @@ class Admission:
         require_audience(stream, identity, standing)
 
     async def require_voice(self, room: Room, connection: Connection) -> Identity:
-        """The user who may chat; NotAuthenticated, TimedOut, ChatDisabled, `require_entry`'s."""
+        """The user who may speak; NotAuthenticated, TimedOut, ChatDisabled, CommentsDisabled,
+        `require_entry`'s.
+
+        Until a stream ends what is said is chat (`enable_chat`), from then on it is a comment
+        under the recording (`enable_comments`).
+        """
         identity = connection.identity
         if identity is None:
             raise NotAuthenticated
         await self.require_entry(room, connection)
-        if room.state.is_over or not room.state.stream.options.enable_chat:
+        stream = room.state.stream
+        if stream.status is StreamStatus.ENDED:
+            if not stream.options.enable_comments:
+                raise CommentsDisabled
+        elif room.state.is_over or not stream.options.enable_chat:
             raise ChatDisabled
         _, is_timed_out = room.state.sanction_of(connection.viewer, self._clock.now())
         if is_timed_out:

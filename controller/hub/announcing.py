@@ -1,6 +1,7 @@
 """Tells the room what the API and the media side have done: the `StreamAnnouncer` with a room."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -65,7 +66,7 @@ class RoomAnnouncer:
             opened.room.state.stream = stream
             self._rooms.recount(opened)
 
-    async def _tell(self, stream_id: UUID, name: str, data: dict[str, Any]) -> None:
+    async def _tell(self, stream_id: UUID, name: str, data: Mapping[str, Any]) -> None:
         try:
             async with asyncio.timeout(_PUBLISH_S):
                 await self._broadcaster.publish(stream_id, name, data)

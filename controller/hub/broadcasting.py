@@ -1,5 +1,6 @@
 """Puts events into rooms' logs; from there they come to every member on every daemon."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ class Broadcaster:
         self._clock = clock
         self._log = structlog.get_logger(__name__)
 
-    async def publish(self, stream_id: UUID, name: str, data: dict[str, Any]) -> None:
+    async def publish(self, stream_id: UUID, name: str, data: Mapping[str, Any]) -> None:
         """Append to the room's log; RealtimeUnavailable."""
         await self._realtime.publish(stream_id, name, msgspec.json.encode(data))
 
@@ -82,5 +83,5 @@ class Broadcaster:
             await self.publish(stream_id, payloads.VIEWER_JOINED, data)
         for viewer in change.left:
             viewers -= 1
-            data = payloads.viewer_left(stream_id, viewer, viewers)
-            await self.publish(stream_id, payloads.VIEWER_LEFT, data)
+            left = payloads.viewer_left(stream_id, viewer, viewers)
+            await self.publish(stream_id, payloads.VIEWER_LEFT, left)

@@ -1,11 +1,15 @@
 """Chat messages and reactions: who may, how often, and where they are kept."""
 
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from controller.domain.people import Identity
 from controller.domain.ports import Clock
 from controller.domain.room import Allowance, ChatMessage
 from controller.domain.room_ports import Realtime
+from controller.domain.states import StreamStatus
+from controller.domain.streams import Stream
 from controller.errors import NotAuthenticated, StreamNotLive
 from controller.hub import payloads
 from controller.hub.admission import Admission
@@ -16,6 +20,8 @@ from controller.hub.limits import HubLimits
 from controller.hub.room import Room
 from controller.hub.rooms import OpenRoom
 from controller.hub.token_bucket import TokenBuckets
+
+MediaTime = Callable[[UUID, datetime], float | None]
 
 
 class Chat:
@@ -29,6 +35,7 @@ class Chat:
         reaction_buckets: TokenBuckets,
         limits: HubLimits,
         clock: Clock,
+        media_time_s: MediaTime,
     ) -> None:
         self._admission = admission
         self._broadcaster = broadcaster
@@ -36,6 +43,7 @@ class Chat:
         self._reaction_buckets = reaction_buckets
         self._limits = limits
         self._clock = clock
+        self._media_time_s = media_time_s
 
     async def say(self, opened: OpenRoom, connection: Connection, text: str) -> UUID:
         """Broadcast and keep a message; its id.
@@ -91,9 +99,16 @@ class Chat:
         folded = text.casefold()
         return any(word in folded for word in room.state.blocked_words)
 
+    def _stream_time_s(self, stream: Stream, now: datetime) -> float | None:
+        """Where the recording shows what was said: a comment, or what came before it, has no
+        such place. Without media here, the time since the start comes nearest."""
+        if stream.status is not StreamStatus.LIVE or stream.started_at is None:
+            return None
+        media_s = self._media_time_s(stream.id, now)
+        return (now - stream.started_at).total_seconds() if media_s is None else media_s
+
     def _message(self, room: Room, identity: Identity, text: str, *, is_held: bool) -> ChatMessage:
         now = self._clock.now()
-        started_at = room.state.stream.started_at
         return ChatMessage(
             id=uuid4(),
             stream_id=room.stream_id,
@@ -102,6 +117,6 @@ class Chat:
             avatar_url=identity.avatar_url,
             text=text,
             sent_at=now,
-            stream_time_s=None if started_at is None else (now - started_at).total_seconds(),
+            stream_time_s=self._stream_time_s(room.state.stream, now),
             is_held=is_held,
         )

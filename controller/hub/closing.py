@@ -1,7 +1,7 @@
 """Why the server closes a connection: WebSocket close codes of the private range (RFC 6455, 7.4.2).
 
 A client reconnects after every code but `BAD_CREDENTIALS`, with its last position and after a
-random delay.
+random delay; after `TOKEN_EXPIRED` with a new token.
 """
 
 from enum import IntEnum
@@ -14,6 +14,7 @@ class CloseCode(IntEnum):
     BAD_CREDENTIALS = 4001
     PROTOCOL_VIOLATION = 4003
     TOO_SLOW = 4008
+    TOKEN_EXPIRED = 4010
     FLOODING = 4029
     SERVER_FULL = 4053
 
@@ -28,6 +29,7 @@ _REASONS = {
     CloseCode.BAD_CREDENTIALS: "bad credentials",
     CloseCode.PROTOCOL_VIOLATION: "too many malformed frames",
     CloseCode.TOO_SLOW: "reading too slowly",
+    CloseCode.TOKEN_EXPIRED: "token expired",
     CloseCode.FLOODING: "too many frames",
     CloseCode.SERVER_FULL: "server full",
 }

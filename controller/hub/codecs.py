@@ -140,9 +140,21 @@ class ChunkedServerSentEventsCodec(ServerSentEventsCodec):
 
 
 class SocketIoCodec:
-    """Socket.IO EVENT packets (protocol 5), each ended by Engine.IO's record separator."""
+    """Socket.IO EVENT packets (protocol 5), each ended by Engine.IO's record separator.
+
+    An event has no envelope here, and a second argument would make some clients hand a list to
+    their handlers: so the position of an event of the log stands in its payload.
+    """
 
     def encode(self, message: Message) -> bytes:
         """See `Codec.encode`."""
         name = msgspec.json.encode(message.name)
-        return b"".join((b"2[", name, b",", message.data, b"]", RECORD_SEPARATOR))
+        return b"".join((b"2[", name, b",", _positioned(message), b"]", RECORD_SEPARATOR))
+
+
+def _positioned(message: Message) -> bytes:
+    if message.position is None:
+        return message.data
+    comma = "," if message.data != b"{}" else ""
+    at = message.position
+    return message.data[:-1] + f'{comma}"offset":{at.offset},"epoch":"{at.epoch}"}}'.encode()

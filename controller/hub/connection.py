@@ -1,11 +1,14 @@
 """One client as the room sees it: who it is, and a bounded way out to it."""
 
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from controller.domain.people import Identity
+from controller.hub import payloads
 from controller.hub.closing import CloseCode
 from controller.hub.codecs import Batch, Codec, Message
+from controller.hub.errors import TokenExpired
 
 
 class Wire(Protocol):
@@ -40,6 +43,7 @@ class Connection:
 
     __slots__ = (
         "_backlog_limit_bytes",
+        "_warned_of",
         "_wire",
         "codec",
         "dropped",
@@ -72,6 +76,7 @@ class Connection:
         self.is_open = True
         self.dropped = 0
         self.stalled_since_s: float | None = None
+        self._warned_of: datetime | None = None
 
     @property
     def user_id(self) -> UUID | None:
@@ -95,6 +100,19 @@ class Connection:
             self.close(CloseCode.TOO_SLOW)
         else:
             self._wire.write(data)
+
+    def look_at_token(self, now: datetime, warning_s: float) -> None:
+        """Warn once before the token runs out (`auth:expiring`), and close when it has."""
+        expires_at = None if self.identity is None else self.identity.expires_at
+        if expires_at is None or not self.is_open:
+            return
+        if expires_at <= now:
+            refusal = TokenExpired()
+            self.send(Message.of(payloads.ERROR, payloads.error(refusal.detail, refusal.code)))
+            self.close(CloseCode.TOKEN_EXPIRED)
+        elif self._warned_of != expires_at and expires_at - now <= timedelta(seconds=warning_s):
+            self._warned_of = expires_at
+            self.send(Message.of(payloads.AUTH_EXPIRING, payloads.auth_expiring(expires_at)))
 
     def close(self, code: CloseCode) -> None:
         """Begin to close; the transport tells the hub when it is done."""

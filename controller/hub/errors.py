@@ -6,7 +6,8 @@ ControllerError
 │   ├── MalformedFrame · UnknownEvent · ModerationMalformed · MessageNotFound
 │   └── AlreadyIdentified · TooManyRooms
 ├── Forbidden (403)
-│   └── ChatDisabled · TimedOut · Banned · MessageHeld · NotModerator
+│   └── ChatDisabled · CommentsDisabled · TimedOut · Banned · MessageHeld · NotModerator
+├── TokenExpired (401)
 ├── RateLimitExceeded (429, retryable)
 └── RealtimeUnavailable (503, retryable)
 """
@@ -78,7 +79,7 @@ class MessageNotFound(BadRequest):
 
 
 class AlreadyIdentified(BadRequest):
-    """`auth` comes first: who is in a room, or known, stays who they are."""
+    """`auth` comes first: who is in a room, or known, stays who they are; it renews their token."""
 
     code = "already_identified"
     default_detail = "Already authenticated"
@@ -92,10 +93,26 @@ class TooManyRooms(BadRequest):
 
 
 class ChatDisabled(Forbidden):
-    """The host has switched the chat off, or the stream is over."""
+    """The host has switched the chat off, or there is nothing to talk about any more."""
 
     code = "chat_disabled"
     default_detail = "Chat is disabled"
+
+
+class CommentsDisabled(Forbidden):
+    """The host has switched comments under the recording off."""
+
+    code = "comments_disabled"
+    default_detail = "Comments are disabled"
+
+
+class TokenExpired(ControllerError):
+    """The connection's token has run out, and no new one came."""
+
+    code = "token_expired"
+    http_status = 401
+    title = "Not authenticated"
+    default_detail = "Token expired"
 
 
 class TimedOut(Forbidden):

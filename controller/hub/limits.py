@@ -32,6 +32,7 @@ class HubLimits:
     refresh_s: float = 5.0
     settle_s: float = 3.0
     behind_s: float = 1.0
+    token_warning_s: float = 60.0
     unwritten_records: int = 50_000
     players: int = 50_000
     unseen_s: float = 20.0

@@ -1,5 +1,6 @@
 """What moderators do: written and audited first, then told to every daemon."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -135,7 +136,7 @@ class Moderator:
 
     def _events(
         self, room: Room, done: Moderation, message: ChatMessage | None
-    ) -> list[tuple[str, dict[str, Any]]]:
+    ) -> list[tuple[str, Mapping[str, Any]]]:
         stream_id = str(room.stream_id)
         match done.kind:
             case ModerationKind.DELETE:

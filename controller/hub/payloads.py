@@ -9,6 +9,7 @@ from controller.domain.people import Identity
 from controller.domain.products import ProductTag
 from controller.domain.room import ChatMessage, PinnedProduct
 from controller.domain.streams import Stream
+from controller.hub import messages
 
 STREAM_JOINED = "stream:joined"
 STREAM_READY = "stream:ready"
@@ -28,6 +29,7 @@ CHAT_HELD = "chat:held"
 REACTION_NEW = "reaction:new"
 PRODUCT_TAGGED = "product:tagged"
 ROLES_CHANGED = "room:roles"
+AUTH_EXPIRING = "auth:expiring"
 ERROR = "error"
 
 PASSING = frozenset({VIEWER_JOINED, VIEWER_LEFT, VIEWER_COUNT, REACTION_NEW})
@@ -45,7 +47,7 @@ def timestamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
-def chat_message(message: ChatMessage) -> dict[str, Any]:
+def chat_message(message: ChatMessage) -> messages.ChatMessage:
     """`chat:message`, also in the history."""
     return {
         "streamId": str(message.stream_id),
@@ -76,24 +78,31 @@ def chat_message_from(
     )
 
 
-def viewer_joined(stream_id: UUID, viewer_id: str, viewers: int, at: datetime) -> dict[str, Any]:
+def viewer_joined(
+    stream_id: UUID, viewer_id: str, viewers: int, at: datetime
+) -> messages.ViewerJoined:
     """`viewer:joined`."""
-    return {**viewer_left(stream_id, viewer_id, viewers), "timestamp": timestamp(at)}
+    return {
+        "streamId": str(stream_id),
+        "viewerId": viewer_id,
+        "viewerCount": viewers,
+        "timestamp": timestamp(at),
+    }
 
 
-def viewer_left(stream_id: UUID, viewer_id: str, viewers: int) -> dict[str, Any]:
+def viewer_left(stream_id: UUID, viewer_id: str, viewers: int) -> messages.ViewerLeft:
     """`viewer:left`."""
     return {"streamId": str(stream_id), "viewerId": viewer_id, "viewerCount": viewers}
 
 
-def viewer_count(stream_id: UUID, viewers: int) -> dict[str, Any]:
+def viewer_count(stream_id: UUID, viewers: int) -> messages.ViewerCount:
     """`viewer:count`."""
     return {"streamId": str(stream_id), "viewerCount": viewers}
 
 
 def reaction(
     stream_id: UUID, user: Identity, emoji: str, at: datetime, count: int
-) -> dict[str, Any]:
+) -> messages.ReactionNew:
     """`reaction:new`; in big rooms it stands for `count` of them, the last one this user's."""
     return {
         "streamId": str(stream_id),
@@ -104,7 +113,7 @@ def reaction(
     }
 
 
-def product_tagged(tag: ProductTag) -> dict[str, Any]:
+def product_tagged(tag: ProductTag) -> messages.ProductTagged:
     """`product:tagged`."""
     return {
         "streamId": str(tag.stream_id),
@@ -115,7 +124,7 @@ def product_tagged(tag: ProductTag) -> dict[str, Any]:
     }
 
 
-def pinned_product(pin: PinnedProduct) -> dict[str, Any]:
+def pinned_product(pin: PinnedProduct) -> messages.PinnedProduct:
     """The pin as `stream:joined` shows it."""
     return {
         "productId": str(pin.product_id),
@@ -125,17 +134,18 @@ def pinned_product(pin: PinnedProduct) -> dict[str, Any]:
     }
 
 
-def stream_started(stream: Stream) -> dict[str, Any]:
+def stream_started(stream: Stream) -> messages.StreamStarted:
     """`stream:started`."""
     at = stream.started_at
     return {
         "streamId": str(stream.id),
         "startedAt": None if at is None else timestamp(at),
         "chatEnabled": stream.options.enable_chat,
+        "commentsEnabled": stream.options.enable_comments,
     }
 
 
-def stream_ended(stream: Stream) -> dict[str, Any]:
+def stream_ended(stream: Stream) -> messages.StreamEnded:
     """`stream:ended`."""
     at = stream.ended_at
     return {
@@ -143,17 +153,18 @@ def stream_ended(stream: Stream) -> dict[str, Any]:
         "endedAt": None if at is None else timestamp(at),
         "duration": stream.duration_s,
         "vodUrl": stream.vod_url,
+        "commentsEnabled": stream.options.enable_comments,
     }
 
 
-def stream_state(stream_id: UUID, at: datetime) -> dict[str, Any]:
+def stream_state(stream_id: UUID, at: datetime) -> messages.StreamState:
     """`stream:interrupted` and `stream:resumed`."""
     return {"streamId": str(stream_id), "timestamp": timestamp(at)}
 
 
 def stream_ready(
     stream_id: UUID, latency_s: float | None, problems: Sequence[str]
-) -> dict[str, Any]:
+) -> messages.StreamReady:
     """`stream:ready`; latency in seconds as last measured, null before the first measurement."""
     return {
         "streamId": str(stream_id),
@@ -163,6 +174,11 @@ def stream_ready(
     }
 
 
-def error(message: str, code: str) -> dict[str, Any]:
+def auth_expiring(expires_at: datetime) -> messages.AuthExpiring:
+    """`auth:expiring`: send `auth` with a new token before that, or be closed."""
+    return {"expiresAt": timestamp(expires_at)}
+
+
+def error(message: str, code: str) -> messages.Refusal:
     """`error`."""
     return {"message": message, "code": code}

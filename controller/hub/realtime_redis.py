@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from controller.domain.room import Allowance, Departures, Position, PresenceChange
 from controller.domain.room_ports import RoomListener
 from controller.hub import redis_scripts as scripts
+from controller.hub.cancellation import heeding_cancellation
 from controller.hub.errors import RealtimeUnavailable
 from controller.hub.redis_scripts import PREFIX, ROOMS, room_key
 from controller.hub.room_feed import RoomFeed
@@ -41,19 +42,20 @@ class RedisRealtime:
 
     def __init__(self, url: str, daemon_id: str, *, lease_s: float, log_events: int) -> None:
         self._daemon_id = daemon_id
+        self._own_channel = f"{PREFIX}daemon:{daemon_id}"
         self._lease_ms = int(lease_s * 1000)
         self._log_events = log_events
         # Whoever asks decides what comes after a failure: nothing is retried behind their back.
-        options: dict[str, Any] = {
+        self._options: dict[str, Any] = {
             "socket_timeout": _ANSWER_S,
             "socket_connect_timeout": _ANSWER_S,
             "retry": Retry(NoBackoff(), 0),
         }
+        self._url = url
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=_COMMAND_CONNECTIONS, timeout=_ANSWER_S, **options
+            url, max_connections=_COMMAND_CONNECTIONS, timeout=_ANSWER_S, **self._options
         )
         self._redis = Redis.from_pool(pool)
-        self._listening = Redis.from_url(url, max_connections=1, **options)
         register = self._redis.register_script
         self._publish = register(scripts.PUBLISH)
         self._read_log = register(scripts.READ_LOG)
@@ -63,7 +65,6 @@ class RedisRealtime:
         self._take = register(scripts.TAKE)
         self._feeds: dict[bytes, tuple[UUID, RoomFeed]] = {}
         self._holding: set[UUID] = set()
-        self._pubsub: PubSub | None = None
         self._up = asyncio.Event()
         self._is_closing = False
         self._state_watchers: list[Callable[[], None]] = []
@@ -98,25 +99,23 @@ class RedisRealtime:
     async def open_room(self, stream_id: UUID, listener: RoomListener) -> Position:
         """See `Realtime.open_room`."""
         feed = RoomFeed(listener)
-        channel = room_key(stream_id, "events")
-        self._feeds[channel.encode()] = (stream_id, feed)
+        channel = room_key(stream_id, "events").encode()
+        self._feeds[channel] = (stream_id, feed)
         try:
             async with asyncio.timeout(2 * _ANSWER_S):
-                await self._subscribe(channel)
+                await self._wake_listener()
                 await feed.caught_up.wait()
-        except (RedisError, OSError, TimeoutError, RealtimeUnavailable) as error:
-            self._feeds.pop(channel.encode(), None)
+        except (TimeoutError, RealtimeUnavailable) as error:
+            self._feeds.pop(channel, None)
             raise RealtimeUnavailable from error
         return Position(feed.epoch, feed.offset)
 
     async def close_room(self, stream_id: UUID) -> None:
         """See `Realtime.close_room`."""
-        channel = room_key(stream_id, "events")
-        known = self._feeds.pop(channel.encode(), None)
-        if known is not None and self._pubsub is not None:
-            with suppress(RedisError, OSError, TimeoutError):
-                async with asyncio.timeout(_ANSWER_S):
-                    await self._pubsub.unsubscribe(channel)
+        known = self._feeds.pop(room_key(stream_id, "events").encode(), None)
+        if known is not None:
+            with suppress(RealtimeUnavailable):
+                await self._wake_listener()
 
     def has_room(self, stream_id: UUID) -> bool:
         """Whether the room is open, or will be as soon as Redis is there."""
@@ -214,13 +213,10 @@ class RedisRealtime:
         """See `Realtime.run`."""
         while not self._is_closing:
             try:
-                await self._listen()
-            except Exception as error:
+                with heeding_cancellation():
+                    await self._listen()
+            except (RedisError, OSError, TimeoutError, RealtimeUnavailable) as error:
                 self._set_up(up=False, reason=type(error).__name__)
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    # The client turns a cancellation that meets a lost connection into an error.
-                    raise asyncio.CancelledError from error
             if not self._is_closing:
                 await asyncio.sleep(_RETRY_S)
 
@@ -231,38 +227,60 @@ class RedisRealtime:
             async with asyncio.timeout(2 * _ANSWER_S):
                 for stream_id in [*self._holding]:
                     await self.change_presence(stream_id, (), (), whole=True)
-        for client in (self._listening, self._redis):
-            with suppress(RedisError, OSError, TimeoutError):
-                async with asyncio.timeout(_ANSWER_S):
-                    await client.aclose()
+        await _let_go(self._redis)
 
     async def _listen(self) -> None:
-        pubsub = self._listening.pubsub()
+        # A client of its own each time: nothing of a broken connection lives on in the next one.
+        client = Redis.from_url(self._url, max_connections=1, **self._options)
+        pubsub = client.pubsub()
+        subscribed: dict[bytes, RoomFeed] = {}
+        waiting = set(self._feeds)
         try:
             async with asyncio.timeout(2 * _ANSWER_S):
-                await pubsub.subscribe(_DAEMONS_CHANNEL)
-            self._pubsub = pubsub
-            waiting = {channel for channel, _ in self._feeds.items()}
-            if waiting:
-                await pubsub.subscribe(*waiting)
-            while True:
-                message = await pubsub.get_message(timeout=_SILENCE_S)
-                if message is None:
-                    # Nothing said for a while: ask, so that a dead peer is noticed.
-                    await self._ask(self._redis.publish(_DAEMONS_CHANNEL, self._daemon_id))
-                    message = await pubsub.get_message(timeout=_ANSWER_S)
-                    if message is None:
-                        raise RealtimeUnavailable
-                await self._hear(message)
+                await pubsub.subscribe(_DAEMONS_CHANNEL, self._own_channel)
+            while not self._is_closing:
+                with heeding_cancellation():
+                    await self._follow_rooms(pubsub, subscribed)
+                    message = await self._next_message(pubsub)
+                    await self._hear(message)
                 waiting.discard(message["channel"])
                 # A room that was given up meanwhile is not waited for.
                 if not self.is_up and not any(channel in self._feeds for channel in waiting):
                     self._set_up(up=True)
         finally:
-            self._pubsub = None
-            with suppress(RedisError, OSError, TimeoutError):
-                async with asyncio.timeout(_ANSWER_S):
-                    await pubsub.aclose()  # type: ignore[no-untyped-call]
+            for held in (pubsub, client):
+                await _let_go(held)
+
+    async def _follow_rooms(self, pubsub: PubSub, subscribed: dict[bytes, RoomFeed]) -> None:
+        """Subscribe to the rooms that were opened, unsubscribe from those that were closed.
+
+        Only the task that reads from this connection writes to it: the client closes and opens
+        it anew within either, under the feet of the other.
+        """
+        wanted = {channel: feed for channel, (_, feed) in self._feeds.items()}
+        opened = [channel for channel, feed in wanted.items() if subscribed.get(channel) != feed]
+        closed = subscribed.keys() - wanted.keys()
+        if opened:
+            await pubsub.subscribe(*opened)
+        if closed:
+            await pubsub.unsubscribe(*closed)
+        subscribed.clear()
+        subscribed.update(wanted)
+
+    async def _wake_listener(self) -> None:
+        """Have the task that listens look at the rooms; RealtimeUnavailable when it is away."""
+        if not await self._ask(self._redis.publish(self._own_channel, b"")):
+            raise RealtimeUnavailable
+
+    async def _next_message(self, pubsub: PubSub) -> dict[str, Any]:
+        message: dict[str, Any] | None = await pubsub.get_message(timeout=_SILENCE_S)
+        if message is None:
+            # Nothing said for a while: ask, so that a dead peer is noticed.
+            await self._ask(self._redis.publish(_DAEMONS_CHANNEL, self._daemon_id))
+            message = await pubsub.get_message(timeout=_ANSWER_S)
+        if message is None:
+            raise RealtimeUnavailable
+        return message
 
     async def _hear(self, message: dict[str, Any]) -> None:
         known = self._feeds.get(message["channel"])
@@ -280,11 +298,6 @@ class RedisRealtime:
                 feed.give(entry)
             feed.epoch, feed.offset = epoch.decode(), int(offset)
             feed.caught_up.set()
-
-    async def _subscribe(self, channel: str) -> None:
-        if self._pubsub is None:
-            raise RealtimeUnavailable
-        await self._pubsub.subscribe(channel)
 
     def _set_up(self, *, up: bool, reason: str = "") -> None:
         if up is self.is_up:
@@ -306,10 +319,17 @@ class RedisRealtime:
 
     async def _ask(self, answer: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(1.5 * _ANSWER_S):
-                return await answer
+            with heeding_cancellation():
+                async with asyncio.timeout(1.5 * _ANSWER_S):
+                    return await answer
         except (RedisError, OSError, TimeoutError) as error:
             raise RealtimeUnavailable from error
+
+
+async def _let_go(client: Redis | PubSub) -> None:
+    with suppress(RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(_ANSWER_S):
+            await client.aclose()
 
 
 def _words(raw: Sequence[bytes]) -> tuple[str, ...]:

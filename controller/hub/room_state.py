@@ -88,6 +88,7 @@ class RoomState:
             "status": str(self.stream.status),
             "ingestState": str(self.stream.ingest_state),
             "chatEnabled": self.stream.options.enable_chat and not self.is_over,
+            "commentsEnabled": self.stream.options.enable_comments,
             "slowMode": self.slow_mode_s,
             "pinnedMessage": self.pinned_message and payloads.chat_message(self.pinned_message),
             "pinnedProduct": self.pinned_product and payloads.pinned_product(self.pinned_product),
@@ -160,7 +161,11 @@ class RoomState:
         return True
 
     def _started(self, data: dict[str, Any]) -> bool:
-        options = replace(self.stream.options, enable_chat=bool(data["chatEnabled"]))
+        options = replace(
+            self.stream.options,
+            enable_chat=bool(data["chatEnabled"]),
+            enable_comments=bool(data["commentsEnabled"]),
+        )
         # What the log repeats must not take a stream back.
         if self.stream.status is StreamStatus.SCHEDULED:
             self.stream = replace(

@@ -10,7 +10,7 @@ from controller.domain.room_ports import Preparation, Realtime, RoomStore
 from controller.hub.admission import Admission
 from controller.hub.announcing import RoomAnnouncer
 from controller.hub.broadcasting import Broadcaster
-from controller.hub.chat import Chat
+from controller.hub.chat import Chat, MediaTime
 from controller.hub.figures import FigureWriter
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
@@ -39,6 +39,7 @@ class RoomCollaborators:
     preparation: Preparation
     clock: Clock
     viewing: ViewingSessions
+    media_time_s: MediaTime = lambda _stream_id, _at: None
 
 
 class RoomService:
@@ -61,7 +62,7 @@ class RoomService:
         self.hub = Hub(
             self._rooms,
             admission,
-            Chat(admission, broadcaster, realtime, reactions, limits, clock),
+            Chat(admission, broadcaster, realtime, reactions, limits, clock, given.media_time_s),
             moderator,
             given.preparation,
             self._figures,
@@ -80,6 +81,7 @@ class RoomService:
             lambda: self.hub.connections,
             limits,
             pacer,
+            clock,
         )
         realtime.watch(self._rooms.presence_lost)
 

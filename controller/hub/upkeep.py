@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from controller.domain.ports import Clock
 from controller.domain.room import PresenceChange
 from controller.domain.room_ports import Realtime, RoomStore
 from controller.errors import ControllerError
@@ -33,6 +34,7 @@ class Upkeep:
         connections: Callable[[], Sequence[Connection]],
         limits: HubLimits,
         pacer: Pacer,
+        clock: Clock,
     ) -> None:
         self._rooms = rooms
         self._broadcaster = broadcaster
@@ -44,6 +46,7 @@ class Upkeep:
         self._connections = connections
         self._limits = limits
         self._pacer = pacer
+        self._clock = clock
         self._log = structlog.get_logger(__name__)
 
     async def correct_counts(self) -> None:
@@ -64,8 +67,10 @@ class Upkeep:
     async def tick(self) -> None:
         """Go round once."""
         now_s = self._pacer.monotonic_s()
+        now = self._clock.now()
         for connection in self._connections():
             connection.look(now_s, self._limits.stalled_s)
+            connection.look_at_token(now, self._limits.token_warning_s)
         await self._watchers.tick()
         is_booking = now_s - self._booked_s >= self._limits.book_s
         if is_booking:

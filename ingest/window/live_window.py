@@ -34,6 +34,10 @@ _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
 
 
+_MOST_AHEAD_S = 5.0
+"""While an encoder is away the recording stands still; this much is still on its way."""
+
+
 class LiveWindow:
     """The last `dvr_window_s` seconds of a stream, as its journal tells them; infinity: all."""
 
@@ -126,6 +130,19 @@ class LiveWindow:
                 newest = rendition.segments[-1]
                 behind_s = max(0.0, now_wall_s - newest.wall_s - newest.duration_s)
                 return behind_s + rendition.part_hold_back_s
+        return None
+
+    def media_time_s(self, wall_s: float) -> float | None:
+        """Where on the recording's timeline the moment `wall_s` (Unix seconds, about now) lies:
+        what was packaged so far, and at most `_MOST_AHEAD_S` more; None before the first part."""
+        for name, state in self._renditions.items():
+            rendition = self.rendition(name)
+            if rendition is not None and rendition.segments:
+                newest = rendition.segments[-1]
+                growing_s = 0.0 if newest.finished else newest.duration_s
+                behind_s = wall_s - newest.wall_s - newest.duration_s
+                edge_s = state.media_s + growing_s
+                return max(0.0, edge_s + min(behind_s, _MOST_AHEAD_S))
         return None
 
     async def wait_started(self, timeout_s: float) -> bool:

@@ -67,12 +67,17 @@ class Credentials:
         return Caller(identity, str(identity.user_id))
 
     async def identify(self, connection: Connection, request: web.Request, token: object) -> None:
-        """Make a guest's connection its user's; AlreadyIdentified, and what `user` raises."""
-        if connection.identity is not None or connection.rooms:
+        """Make a guest's connection its user's, or renew the token of one that is.
+
+        AlreadyIdentified for another user, or a guest who is in a room; and what `user` raises.
+        """
+        if connection.identity is None and connection.rooms:
             raise AlreadyIdentified
         if not isinstance(token, str):
             raise NotAuthenticated
         caller = await self.user(request, token)
+        if connection.identity is not None and caller.viewer != connection.viewer:
+            raise AlreadyIdentified
         connection.identity, connection.viewer = caller.identity, caller.viewer
         connection.guest_token = None
 

@@ -31,6 +31,7 @@ from controller.hub.limits import HubLimits
 
 PATH = "/socket.io/"
 _CLOSE_S = 2.0
+_CLOSE_POLL_S = 0.02
 _FOR_GOOD = frozenset({CloseCode.BAD_CREDENTIALS, CloseCode.FLOODING})
 _DISCONNECT = b"1" + RECORD_SEPARATOR
 
@@ -100,6 +101,9 @@ class SocketIoWire:
             with suppress(TimeoutError, KeyError):
                 async with asyncio.timeout(_CLOSE_S):
                     await self._server.eio.disconnect(self._eio_sid)
+                    # Engine.IO calls a packet done before it is sent: let the peer have the last.
+                    while self.transport is not None and not self.transport.is_closing():  # noqa: ASYNC110
+                        await asyncio.sleep(_CLOSE_POLL_S)
         finally:
             if self.transport is not None:
                 self.transport.abort()
@@ -243,8 +247,9 @@ class SocketIoEndpoint:
         except AlreadyIdentified:
             raise
         except ControllerError as error:
-            self._refuse(connection, error)
-            connection.close(CloseCode.BAD_CREDENTIALS)
+            if connection.identity is None:  # a renewal that failed costs nothing yet
+                self._refuse(connection, error)
+                connection.close(CloseCode.BAD_CREDENTIALS)
             raise
 
     def _refuse(self, connection: Connection, error: ControllerError) -> dict[str, object]:

@@ -192,8 +192,9 @@ class _Reader:
         except AlreadyIdentified:
             raise
         except ControllerError as error:
-            self._send_error(error, frame.id)
-            self._connection.close(CloseCode.BAD_CREDENTIALS)
+            if self._connection.identity is None:  # a renewal that failed costs nothing yet
+                self._send_error(error, frame.id)
+                self._connection.close(CloseCode.BAD_CREDENTIALS)
             raise
 
     def _refuse(self, error: ControllerError, frame_id: int | None) -> None:

@@ -1,6 +1,7 @@
 """One suite for everything that calls itself `Realtime`."""
 
 import asyncio
+import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
@@ -307,6 +308,25 @@ async def test_a_daemon_goes_on_alone_and_comes_back(own_redis):
         await heard.until(3)
         assert heard.data == [b"shared", b"alone", b"again"]
         assert len({event.position.epoch for event in heard.events}) == 3
+
+
+async def test_rooms_that_are_opened_while_redis_comes_and_goes_cost_nobody_the_daemon(own_redis):
+    """The connection that listens is lost at any moment, also between a wish and its sending."""
+    losses = int(os.environ.get("GOLIVE_TEST_REDIS_LOSSES", "3"))
+    async with failing_over(own_redis.url) as realtime:
+        for _ in range(losses):
+            opening = [
+                asyncio.create_task(realtime.open_room(uuid4(), Listener())) for _ in range(20)
+            ]
+            own_redis.kill()
+            await asyncio.gather(*opening)
+            await until(lambda: not realtime.is_shared)
+            late, room = Listener(), uuid4()
+            await realtime.open_room(room, late)
+            own_redis.start()
+            await until(lambda: realtime.is_shared)
+            await realtime.publish(room, "x", b"again")
+            await late.until(1)
 
 
 async def test_two_daemons_find_each_other_again(own_redis):

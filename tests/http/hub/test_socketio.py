@@ -16,7 +16,7 @@ from tests.unit.controller.hub.doubles import a_user
 
 
 @asynccontextmanager
-async def run_socketio(limits: HubLimits | None = None):
+async def run_socketio(limits: HubLimits | None = None, realtime=None):
     limits = limits or HubLimits()
     made = []
 
@@ -24,7 +24,7 @@ async def run_socketio(limits: HubLimits | None = None):
         made.append(SocketIoEndpoint(hub, credentials, limits, ["*"]))
         app.router.add_routes(made[0].routes())
 
-    async with run_hub(limits, add=add) as running:
+    async with run_hub(limits, realtime, add=add) as running:
         running.endpoint = made[0]
         yield running
         await running.place.service.close()
@@ -84,8 +84,9 @@ async def test_a_conversation_between_transports(hub, transports):
             joined = await client.wait("stream:joined")
             assert (joined["viewerCount"], joined["viewerId"]) == (2, str(bob.user_id))
             await client.call("stream_chat", stream_id=str(stream.id), message="from bob")
-            over_websocket = (await other.wait("chat:message"))["data"]
-            assert await client.wait("chat:message") == over_websocket
+            frame = await other.wait("chat:message")
+            position = {"offset": frame["offset"], "epoch": frame["epoch"]}
+            assert await client.wait("chat:message") == frame["data"] | position
             await other.call("stream_reaction", stream_id=str(stream.id), emoji="🔥")
             assert (await client.wait("reaction:new"))["emoji"] == "🔥"
         assert (await other.wait("viewer:left"))["data"]["viewerCount"] == 1
@@ -123,6 +124,24 @@ async def test_guests_watch_and_may_say_who_they_are_later(hub):
         assert answer["message"] == "Not authenticated"
         assert await client.call("auth", token=hub.tokens.add(ann)) == {"ok": True}
         assert (await client.call("stream_chat", stream_id=str(stream.id), message="m"))["ok"]
+
+
+async def test_a_client_that_comes_back_where_it_was_misses_nothing_and_hears_nothing_twice(hub):
+    stream, ann, bob = hub.place.streams.add(), a_user("ann"), a_user("bob")
+    data = {"stream_id": str(stream.id)}
+    async with hub.socket(token=hub.tokens.add(ann)) as other:
+        await other.join(stream)
+        async with connected(hub, token=hub.tokens.add(bob)) as client:
+            await client.call("stream_join", **data)
+            await other.call("stream_chat", **data, message="heard")
+            last = await client.wait("chat:message")
+        await other.call("stream_chat", **data, message="missed")
+        position = {"offset": last["offset"], "epoch": last["epoch"]}
+        async with connected(hub, token=hub.tokens.add(bob)) as client:
+            await client.call("stream_join", **data, **position)
+            joined = await client.wait("stream:joined")
+            assert (joined["recovered"], joined["history"]) == (True, [])
+            assert (await client.wait("chat:message"))["message"] == "missed"
 
 
 async def test_a_bad_token_is_refused(hub):

@@ -37,7 +37,9 @@ async def test_the_three_ways_to_say_who_one_is(hub):
     async with hub.socket() as socket:
         assert await socket.call("auth", token=token) == {"ack": 1}
         assert (await socket.join(stream))["viewerId"] == str(ann.user_id)
-        assert (await socket.call("auth", token=token))["data"]["code"] == "already_identified"
+        assert await socket.call("auth", token=token) == {"ack": 2}
+        other = hub.tokens.add(a_user("bob"))
+        assert (await socket.call("auth", token=other))["data"]["code"] == "already_identified"
 
 
 async def test_a_bad_token_is_told_and_closed(hub):

@@ -17,14 +17,25 @@ from controller.domain.states import IngestState, StreamStatus
 from controller.domain.streams import Audience, Stream, StreamOptions
 from controller.errors import NotAuthenticated, StoreUnavailable, StreamNotFound
 from controller.hub.closing import CloseCode
-from controller.hub.codecs import RECORD_SEPARATOR, SocketIoCodec
+from controller.hub.codecs import RECORD_SEPARATOR, Message
 from controller.hub.limits import HubLimits
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.service import RoomCollaborators, RoomService
 from controller.hub.viewing_sessions import ViewingSessions
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LINES = SocketIoCodec()
+
+
+class Lines:
+    """Name and payload, as they are."""
+
+    def encode(self, message: Message) -> bytes:
+        return b"".join(
+            (b"2[", msgspec.json.encode(message.name), b",", message.data, b"]", RECORD_SEPARATOR)
+        )
+
+
+LINES = Lines()
 
 
 class HeldTime:
@@ -182,6 +193,7 @@ def a_stream(
     status: StreamStatus = StreamStatus.LIVE,
     audience: Audience = Audience.EVERYONE,
     enable_chat: bool = True,
+    enable_comments: bool = True,
 ) -> Stream:
     return Stream(
         id=uuid4(),
@@ -194,7 +206,9 @@ def a_stream(
         ingest_state_since=START,
         created_at=START,
         updated_at=START,
-        options=StreamOptions(audience=audience, enable_chat=enable_chat),
+        options=StreamOptions(
+            audience=audience, enable_chat=enable_chat, enable_comments=enable_comments
+        ),
         started_at=None if status is StreamStatus.SCHEDULED else START,
     )
 
@@ -206,10 +220,17 @@ class Installation:
         self.time = time or HeldTime()
         self.limits = limits or HubLimits()
         self.streams, self.users, self.store = Streams(), Users(), RoomMemory()
+        self.media_time_s: float | None = None
         self.realtime = realtime or MemoryRealtime(self.time.monotonic_s, self.limits.log_events)
         self.sessions = ViewingSessions(b"v" * 32)
         given = RoomCollaborators(
-            self.streams, self.users, self.store, AlwaysReady(), self.time, self.sessions
+            self.streams,
+            self.users,
+            self.store,
+            AlwaysReady(),
+            self.time,
+            self.sessions,
+            lambda _stream_id, _at: self.media_time_s,
         )
         self.service = RoomService(given, self.realtime, self.limits, self.time)
         self.hub = self.service.hub

@@ -1,6 +1,7 @@
 """The same message on every transport."""
 
 import zlib
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -63,5 +64,10 @@ def test_a_server_sent_event_resumes_by_its_id():
     )
 
 
-def test_socket_io_gets_name_and_payload_unchanged():
-    assert SocketIoCodec().encode(MESSAGE) == b'2["chat:message",{"message":"hi"}]\x1e'
+def test_socket_io_gets_name_and_payload_and_where_to_come_back_to():
+    codec, private = SocketIoCodec(), replace(MESSAGE, position=None)
+    assert codec.encode(private) == b'2["chat:message",{"message":"hi"}]\x1e'
+    assert codec.encode(MESSAGE) == (
+        b'2["chat:message",{"message":"hi","offset":7,"epoch":"e1"}]\x1e'
+    )
+    assert codec.encode(replace(MESSAGE, data=b"{}")).startswith(b'2["chat:message",{"offset"')

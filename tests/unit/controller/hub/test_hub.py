@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
@@ -230,14 +231,67 @@ async def test_a_big_room_hears_counts_instead_of_names(place):
     assert [one["count"] for one in wire.named("reaction:new")] == [10]
 
 
-async def test_chat_that_is_switched_off_or_over_is_refused(place):
-    off = place.streams.add(enable_chat=False)
-    over = place.streams.add(status=StreamStatus.ENDED)
-    connection, _ = place.connect(a_user())
-    for stream in (off, over):
-        data = {"stream_id": str(stream.id), "message": "m"}
-        found = await refusal(place, connection, "stream_chat", data)
-        assert found == ("Chat is disabled", "chat_disabled")
+@pytest.mark.parametrize(
+    ("status", "chat", "comments", "expected"),
+    [
+        (StreamStatus.SCHEDULED, True, False, None),
+        (StreamStatus.LIVE, True, False, None),
+        (StreamStatus.SCHEDULED, False, True, ("Chat is disabled", "chat_disabled")),
+        (StreamStatus.LIVE, False, True, ("Chat is disabled", "chat_disabled")),
+        (StreamStatus.ENDED, False, True, None),
+        (StreamStatus.ENDED, True, False, ("Comments are disabled", "comments_disabled")),
+    ],
+)
+async def test_chat_until_the_end_comments_from_then_on(place, status, chat, comments, expected):
+    stream = place.streams.add(status=status, enable_chat=chat, enable_comments=comments)
+    connection, wire = await place.joined(stream, a_user())
+    [joined] = wire.named("stream:joined")
+    assert joined["chatEnabled"] is (chat and status is not StreamStatus.ENDED)
+    assert joined["commentsEnabled"] is comments
+    data = {"stream_id": str(stream.id), "message": "m"}
+    if expected is not None:
+        assert await refusal(place, connection, "stream_chat", data) == expected
+        return
+    await place.say(connection, stream, "m")
+    assert [one["message"] for one in wire.named("chat:message")] == ["m"]
+
+
+async def test_what_is_said_is_kept_with_its_place_in_the_recording(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    place.time.pass_by(60)
+    for media_s in (12.5, None):
+        place.media_time_s = media_s
+        await place.say(connection, stream, f"at {media_s}")
+    for other in (StreamStatus.SCHEDULED, StreamStatus.ENDED):
+        elsewhere = place.streams.add(status=other)
+        await place.say(connection, elsewhere, str(other))
+    await place.service.upkeep.tick()
+    found = {one.text: one.stream_time_s for some in place.store.figures for one in some.messages}
+    assert found["at 12.5"] == 12.5
+    assert found["at None"] == pytest.approx(61.2)
+    assert found["scheduled"] is found["ended"] is None
+
+
+async def test_a_token_that_runs_out_is_announced_and_then_ends_the_connection(place):
+    stream = place.streams.add()
+    until_s = place.limits.token_warning_s + 30
+    expires_at = place.time.now() + timedelta(seconds=until_s)
+    ann = replace(a_user(), expires_at=expires_at)
+    _, wire = await place.joined(stream, ann)
+    _, guest = await place.joined(stream)
+    await place.service.upkeep.tick()
+    assert wire.named("auth:expiring") == []
+    place.time.pass_by(31)
+    for _ in range(3):
+        await place.service.upkeep.tick()
+    [warning] = wire.named("auth:expiring")
+    assert datetime.fromisoformat(warning["expiresAt"]) == expires_at
+    assert wire.closed is None
+    place.time.pass_by(until_s)
+    await place.service.upkeep.tick()
+    assert wire.named("error") == [{"message": "Token expired", "code": "token_expired"}]
+    assert (wire.closed, guest.closed) == (CloseCode.TOKEN_EXPIRED, None)
 
 
 async def test_a_room_is_as_closed_as_its_stream(place):

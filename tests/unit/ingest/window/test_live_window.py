@@ -54,6 +54,26 @@ def test_segments_are_stamped_from_their_periods_anchor():
     assert [s.init for s in window.rendition("video").segments] == [0, 0, 1]
 
 
+def test_the_recordings_clock_stands_still_while_no_media_come():
+    script = JournalScript()
+    window = LiveWindow(4)
+    assert window.media_time_s(WALL_S) is None
+    window.apply(script.start(wall_s=WALL_S))
+    assert window.media_time_s(WALL_S) is None
+    window.apply(script.segments(10))
+    window.apply(script.part(0))
+    assert window.media_time_s(WALL_S + 20.5) == 20.5
+    assert window.media_time_s(WALL_S + 19) == 19
+    assert window.media_time_s(WALL_S + 21) == 21
+    long_after = window.media_time_s(WALL_S + 300)
+    assert long_after == window.media_time_s(WALL_S + 400) < 30
+    script = JournalScript()
+    window = LiveWindow(60)
+    window.apply(script.start(wall_s=WALL_S) + script.segments(5))
+    window.apply(script.start(wall_s=WALL_S + 100) + script.segments(1))
+    assert window.media_time_s(WALL_S + 102) == 12
+
+
 def test_a_gap_has_neither_parts_nor_size():
     script = JournalScript()
     window = window_of(script, 1)
