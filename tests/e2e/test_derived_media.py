@@ -141,6 +141,9 @@ def test_from_a_clip_while_live_to_the_media_of_the_recording(server, clip, brow
             assert played["at"] == pytest.approx(played["target"], abs=0.01), url
         assert image_in_chromium(page, made["poster"]["url"]) == {"width": 1280, "height": 720}
         check_storyboard(page, made["storyboard"]["url"], recorded_s)
+    with browser.watch_page(server.watch(stream.id)) as watched:
+        watched.wait_playing()
+        check_watch_page(watched.page, made)
 
 
 def check_clips(live: dict, exact: dict, late: dict) -> None:
@@ -177,6 +180,25 @@ def check_storyboard(page, url: str, recorded_s: float) -> None:
             if of == name:
                 assert int(x) + int(width) <= sheet["width"]
                 assert int(y) + int(height) <= sheet["height"]
+
+
+def check_watch_page(page, made: dict) -> None:
+    """It shows the poster before it plays, and the storyboard's tile of where a seek goes."""
+    assert page.evaluate("document.getElementById('video').poster") == made["poster"]["url"]
+    page.wait_for_function("storyboard.tiles.length > 0", timeout=15_000)
+    page.evaluate("video.currentTime = storyboard.tiles[2].start + 0.1")
+    preview = page.wait_for_function(
+        """() => {
+          const preview = document.getElementById("preview");
+          return !preview.hidden && preview.style.backgroundImage + preview.style.backgroundPosition;
+        }""",
+        polling=20,
+        timeout=5_000,
+    )
+    tile = page.evaluate("storyboard.tiles[2]")
+    shown = preview.json_value()
+    assert tile["sheet"] in shown
+    assert f"-{tile['x']}px" in shown
 
 
 def test_derived_media_of_a_limited_stream_need_its_token(server, clip):
