@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.players import DASH_JS, HLS_JS, SHAKA
 from tests.support.processes import wait_until
 from tests.support.servers import golive_server
-from tests.support.uploads import SAMPLES, Made, Refused
+from tests.support.uploads import SAMPLES, SECONDS, Made, Refused
 from tests.support.video_outputs import check_outputs
 
 pytestmark = pytest.mark.e2e
@@ -170,3 +171,35 @@ def test_a_job_is_cancelled_while_it_runs(server, tmp_path):
     assert (job["status"], job["outputs"]) == ("cancelled", [])
     wait_until(lambda: server.find_processes("ingest.tasks.child") == [], 20, "nothing runs")
     assert not (server.data_dir / "objects" / "media" / job_id).exists()
+
+
+def test_a_job_outlives_a_restart_of_everything(server, tmp_path):
+    token, path = server.token("seller"), tmp_path / "phone.mp4"
+    SAMPLES["8k"].make(path)
+    job_id = process(server, upload(server, path, SAMPLES["8k"], token), token)
+    wait_until(lambda: server.find_processes("ingest.tasks.child") != [], 60, "the job runs")
+    server.stop()
+    server.start()
+    job = ended(server, job_id, token)
+    assert (job["status"], job["attempts"]) == ("done", 1)  # it was put back, which is no failure
+
+
+@pytest.fixture(scope="module")
+def processed(server, tmp_path_factory):
+    """What was made of a clip with sound, by name."""
+    token, path = server.token("seller"), tmp_path_factory.mktemp("film") / "clip.mov"
+    SAMPLES["hevc mov"].make(path)
+    key = upload(server, path, SAMPLES["hevc mov"], token)
+    job = ended(server, process(server, key, token), token)
+    return {output["name"]: output["url"] for output in job["outputs"]}
+
+
+@pytest.mark.parametrize(
+    ("player", "output"), [(HLS_JS, "hls"), (DASH_JS, "dash"), (SHAKA, "hls"), (SHAKA, "dash")]
+)
+def test_players_play_what_was_made_to_its_end(processed, browser, player, output):
+    with browser.play(player, processed[output], live=False) as page:
+        page.wait(lambda one: one.current_s > SECONDS - 0.2, 30.0, "at its end")
+        assert page.sample().errors == []
+        assert page.sample().stalls == 0
+        assert page.sample().frames > 30 * (SECONDS - 0.3)
