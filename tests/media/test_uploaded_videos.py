@@ -168,6 +168,21 @@ def test_a_slide_show_keeps_its_length(tmp_path):
     assert int(video["nb_read_frames"]) == round(answer["duration"] * 10)
 
 
+def test_hdr_becomes_sdr_and_says_so(tmp_path):
+    source = tmp_path / "hlg.mov"
+    hlg = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+    ffmpeg(
+        *("-f", "lavfi", "-i", "color=c=gray:s=320x180:r=30:d=0.5", "-pix_fmt", "yuv420p10le"),
+        *("-c:v", "libx265", "-x265-params", f"log-level=none:{hlg}", "-tag:v", "hvc1", source),
+    )
+    made(source, tmp_path / "made")
+    with av.open(str(tmp_path / "made" / "index.m3u8")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
+    # HLG keeps its upper half for highlights: mid-grey of its signal is brighter on an SDR screen.
+    assert bytes(frame.planes[0])[5000] > 126 + 10
+
+
 def test_sound_that_begins_late_begins_late(tmp_path):
     source = tmp_path / "late.mkv"
     ffmpeg(
