@@ -22,7 +22,8 @@ LIMIT_S = 240.0
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with golive_server(tmp_path_factory.mktemp("uploads"), {"GOLIVE_JOB_WORKERS": "2"}) as started:
+    settings = {"GOLIVE_JOB_WORKERS": "2", "GOLIVE_JOB_LEASE_S": "3"}
+    with golive_server(tmp_path_factory.mktemp("uploads"), settings) as started:
         yield started
 
 

@@ -41,14 +41,30 @@ def made(source, folder, poster_s=1.0, limits=None):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """Six seconds, so that there are two segments; a picture that changes all the time."""
+    """Six seconds, so that there are two segments; large enough for two sizes."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     ffmpeg(
-        *("-f", "lavfi", "-i", f"testsrc2=s=1920x1080:r=30000/1001:d={SECONDS}"),
+        *("-f", "lavfi", "-i", f"testsrc2=s=1600x900:r=30000/1001:d={SECONDS}"),
         *("-f", "lavfi", "-i", f"sine=d={SECONDS}"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path),
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Two seconds of little pictures."""
+    path = tmp_path_factory.mktemp("small") / "small.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=2", "-pix_fmt", "yuv420p", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(clip, tmp_path_factory):
+    """What was made of the clip, the poster at 2.02 s."""
+    folder = tmp_path_factory.mktemp("made") / "clip"
+    made(clip, folder, poster_s=2.02)
+    return folder
 
 
 def psnr(one, other):
@@ -60,9 +76,8 @@ def psnr(one, other):
     return float(done.stderr.split("average:")[1].split()[0])
 
 
-def test_all_sizes_and_the_sound_are_cut_at_the_same_times(clip, tmp_path):
-    made(clip, tmp_path / "made")
-    tree = ET.parse(tmp_path / "made" / "manifest.mpd")
+def test_all_sizes_and_the_sound_are_cut_at_the_same_times(folder):
+    tree = ET.parse(folder / "manifest.mpd")
     space = {"d": "urn:mpeg:dash:schema:mpd:2011"}
     lines = {}
     for representation in tree.findall(".//d:Representation", space):
@@ -76,16 +91,14 @@ def test_all_sizes_and_the_sound_are_cut_at_the_same_times(clip, tmp_path):
                 times.append(start / scale)
                 start += int(entry.get("d"))
         lines[representation.get("id")] = times
-    assert lines["1080p"] == lines["720p"]
-    assert len(lines["1080p"]) == len(lines["audio"]) == 2
-    for picture, sound in zip(lines["1080p"], lines["audio"], strict=True):
+    assert lines["900p"] == lines["720p"]
+    assert len(lines["900p"]) == len(lines["audio"]) == 2
+    for picture, sound in zip(lines["900p"], lines["audio"], strict=True):
         assert abs(picture - sound) < 1024 / 48_000 + 0.001
 
 
-def test_every_segment_begins_with_a_keyframe_and_times_are_even(clip, tmp_path):
-    folder = tmp_path / "made"
-    made(clip, folder)
-    for name in ("1080p", "720p"):
+def test_every_segment_begins_with_a_keyframe_and_times_are_even(folder, tmp_path):
+    for name in ("900p", "720p"):
         whole = (folder / name / "init-0.mp4").read_bytes()
         keys, times = [], []
         for number in range(2):
@@ -131,21 +144,20 @@ def test_sound_and_picture_stay_together(tmp_path):
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_pictures_are_upright(clip, tmp_path, turn):
+def test_pictures_are_upright(small, tmp_path, turn):
     source, expected = tmp_path / "turned.mp4", tmp_path / "expected.png"
-    ffmpeg("-i", clip, "-c", "copy", "-t", "1", "-metadata:s:v:0", f"rotate={turn}", source)
+    ffmpeg("-i", small, "-c", "copy", "-t", "1", "-metadata:s:v:0", f"rotate={turn}", source)
     answer = made(source, tmp_path / "made", poster_s=0.0)
-    assert (answer["width"], answer["height"]) == ((1920, 1080) if turn == 180 else (1080, 1920))
+    assert (answer["width"], answer["height"]) == ((320, 180) if turn == 180 else (180, 320))
     ffmpeg("-i", source, "-frames:v", "1", expected)  # ffmpeg turns it, too
     assert psnr(tmp_path / "made" / "poster.jpg", expected) > 30
 
 
-def test_the_poster_is_the_picture_of_its_moment(clip, tmp_path):
-    made(clip, tmp_path / "made", poster_s=2.02)
+def test_the_poster_is_the_picture_of_its_moment(clip, folder, tmp_path):
     expected, other = tmp_path / "expected.png", tmp_path / "other.png"
     ffmpeg("-ss", "2.0", "-i", clip, "-frames:v", "1", expected)
     ffmpeg("-ss", "4.0", "-i", clip, "-frames:v", "1", other)
-    poster = tmp_path / "made" / "poster.jpg"
+    poster = folder / "poster.jpg"
     assert psnr(poster, expected) > psnr(poster, other) + 10
 
 
@@ -204,7 +216,7 @@ def test_sound_that_begins_late_begins_late(tmp_path):
     ("limits", "reason"),
     [
         (MediaLimits(max_duration_s=5.0), "too_long"),
-        (MediaLimits(max_pixels=1920 * 1080 - 1), "too_many_pixels"),
+        (MediaLimits(max_pixels=1600 * 900 - 1), "too_many_pixels"),
     ],
 )
 def test_limits_hold_before_anything_is_made(clip, tmp_path, limits, reason):
@@ -214,17 +226,17 @@ def test_limits_hold_before_anything_is_made(clip, tmp_path, limits, reason):
     assert list((tmp_path / "made").iterdir()) == []
 
 
-def test_a_length_that_the_file_does_not_tell_is_limited_all_the_same(clip, tmp_path):
+def test_a_length_that_the_file_does_not_tell_is_limited_all_the_same(small, tmp_path):
     source = tmp_path / "live.mkv"
-    ffmpeg("-i", clip, "-c", "copy", "-f", "matroska", "-live", "1", source)
+    ffmpeg("-i", small, "-c", "copy", "-f", "matroska", "-live", "1", source)
     with pytest.raises(MediaRefused) as caught:
-        made(source, tmp_path / "made", limits=MediaLimits(max_duration_s=5.0))
+        made(source, tmp_path / "made", limits=MediaLimits(max_duration_s=1.0))
     assert caught.value.reason == "too_long"
 
 
 def test_pictures_that_grow_beyond_what_the_container_says_are_not_decoded(tmp_path):
-    small, source = tmp_path / "small.mov", tmp_path / "source.mov"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.2", "-c:v", "mjpeg", small)
+    good, source = tmp_path / "good.mov", tmp_path / "source.mov"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.2", "-c:v", "mjpeg", good)
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=0.2", "-c:v", "mjpeg", source)
     data = bytearray(source.read_bytes())
     entry = data.find(b"jpeg", data.find(b"stsd"))
@@ -232,7 +244,7 @@ def test_pictures_that_grow_beyond_what_the_container_says_are_not_decoded(tmp_p
     source.write_bytes(data)
     with pytest.raises(MediaRefused):
         made(source, tmp_path / "made", limits=MediaLimits(max_pixels=100 * 100))
-    assert made(small, tmp_path / "good", limits=MediaLimits(max_pixels=100 * 100))
+    assert made(good, tmp_path / "good", limits=MediaLimits(max_pixels=100 * 100))
 
 
 @pytest.mark.parametrize("kind", ["wav", "png", "srt"])
@@ -249,13 +261,12 @@ def test_what_is_no_video_is_refused(tmp_path, kind):
     assert caught.value.reason == ("no_video" if kind == "wav" else "not_media")
 
 
-def test_what_lists_the_media_is_stored_last(clip, tmp_path):
-    made(clip, tmp_path / "made")
-    media, lists = made_files(tmp_path / "made")
+def test_what_lists_the_media_is_stored_last(folder):
+    media, lists = made_files(folder)
     assert {file.name for file in media} >= {"poster.jpg", "720p/init-0.mp4", "audio/segment-1.m4s"}
     assert [file.name for file in lists] == [
-        "1080p.m3u8",
         "720p.m3u8",
+        "900p.m3u8",
         "audio.m3u8",
         "manifest.mpd",
         "index.m3u8",
