@@ -4,18 +4,19 @@
     ├── BadRequest (400)
     │   ├── ProductsNotAvailable · ProductsNotFound · StreamNotAttachable · StreamNotEditable
     │   ├── StreamNotScheduled · StreamWithoutProducts · HostNotReady · StreamNotLive
-    │   └── KeyNotRotatable · ProductMismatch · CannotFollowSelf · MalformedJson · BadHttpRequest
+    │   ├── KeyNotRotatable · ProductMismatch · CannotFollowSelf · MalformedJson · BadHttpRequest
+    │   └── NothingToClip
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
     │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
-    │   └── UploadNotFound · RouteNotFound
+    │   └── UploadNotFound · ClipNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
-    │   └── JobIsOver
+    │   └── JobIsOver · TooManyClips
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -135,6 +136,13 @@ class ProductMismatch(BadRequest):
 
     code = "product_mismatch"
     default_detail = "product_id must be the product of the path"
+
+
+class NothingToClip(BadRequest):
+    """Nothing has been sent yet, or nothing was kept, or it is not ready."""
+
+    code = "nothing_to_clip"
+    default_detail = "There is nothing to cut a clip from"
 
 
 class CannotFollowSelf(BadRequest):
@@ -276,6 +284,13 @@ class UploadNotFound(NotFound):
     default_detail = "Upload not found"
 
 
+class ClipNotFound(NotFound):
+    """The stream has no such clip, or it is not ready for others."""
+
+    code = "clip_not_found"
+    default_detail = "Clip not found"
+
+
 class JobNotFound(NotFound):
     """No job has this id."""
 
@@ -331,6 +346,13 @@ class KeyRevoked(Conflict):
 
     code = "key_revoked"
     default_detail = "The stream key is no longer valid"
+
+
+class TooManyClips(Conflict):
+    """A stream has a limited number of clips, and of clips in the making."""
+
+    code = "too_many_clips"
+    default_detail = "The stream has too many clips, or too many in the making"
 
 
 class JobIsOver(Conflict):

@@ -1,7 +1,8 @@
 """The media plane: encoder's packets in, CMAF for HLS, LL-HLS and DASH out, and a recording.
 
-This module is its public face, beside `ingest.s3`; nothing outside imports deeper. `ingest` never
-imports `controller`, reads no environment and knows no database of the controller's.
+This module is its public face, beside `ingest.s3` and `ingest.derivatives`; nothing outside
+imports deeper. `ingest` never imports `controller`, reads no environment and knows no database of
+the controller's.
 """
 
 from ingest.clock import Clock, SystemClock
@@ -11,11 +12,14 @@ from ingest.errors import (
     MediaRefused,
     ObjectStoreError,
     ObjectStoreRefused,
+    OverBudget,
     TaskCrashed,
     TaskTooExpensive,
 )
 from ingest.parent_death import die_with_parent
 from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+from ingest.session.admission import Admission, SessionBudget, SessionKind
+from ingest.session.health import LATENESS_BOUNDS_S
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.supervisor import SessionSupervisor
@@ -39,8 +43,10 @@ from ingest.vod.uploader import Uploader
 __all__ = [
     "DASH_NAME",
     "HLS_NAME",
+    "LATENESS_BOUNDS_S",
     "POSTER_NAME",
     "VIDEO_TASK",
+    "Admission",
     "Clock",
     "Delivery",
     "IngestError",
@@ -52,9 +58,12 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "ObjectStoreRefused",
+    "OverBudget",
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PublicationProbe",
+    "SessionBudget",
+    "SessionKind",
     "SessionSpec",
     "SessionState",
     "SessionSupervisor",

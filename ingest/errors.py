@@ -5,10 +5,12 @@ IngestError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
 ├── MediaRefused              an upload that cannot be processed; names the reason and the field
+├── FilesMissing             a recording's files are not where they should be, yet (retryable)
 ├── TaskTooExpensive          a media task reached its limit of time or memory
 ├── TaskCrashed               a media task's process ended without an answer
 ├── MalformedMedia            bytes that break the rules of their format
 ├── JournalCorrupt            a journal line before the last one cannot be read
+├── OverBudget                one session more than the machine is to carry (retryable)
 ├── LedgerUnavailable         the upload ledger cannot be read or written (retryable)
 ├── ObjectStoreError          an object could not be stored or read (retryable)
 │   └── ObjectStoreRefused    nor will it be: a wrong key, a missing bucket, an object too large
@@ -61,6 +63,13 @@ class MediaRefused(IngestError):
         self.field = field
 
 
+class FilesMissing(IngestError):
+    """Files of a recording are not on the store: not yet, or not any more."""
+
+    code = "files_missing"
+    retryable = True
+
+
 class TaskTooExpensive(IngestError):
     """A media task was ended because it reached a limit."""
 
@@ -106,6 +115,13 @@ class LedgerUnavailable(IngestError):
     """The upload ledger cannot be read or written now: a full disk, mostly."""
 
     code = "ledger_unavailable"
+    retryable = True
+
+
+class OverBudget(IngestError):
+    """One session more than the budget allows; the message tells the figures."""
+
+    code = "over_budget"
     retryable = True
 
 

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from aiohttp import web
 
 from controller.api.binding import Binder, HeaderAuthenticator
 from controller.api.client_address import ClientAddress
+from controller.api.clips import ClipHandlers, clip_operations
 from controller.api.commands import Commands
 from controller.api.directory import DirectoryHandlers
 from controller.api.directory_routes import directory_operations
@@ -15,6 +17,7 @@ from controller.api.docs_page import docs_page
 from controller.api.engagement import EngagementHandlers, PlaybackGranter
 from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
+from controller.api.health_routes import StreamHealthHandlers, health_operations
 from controller.api.media import MediaHandlers, media_operations
 from controller.api.middleware import answer_preflights, answer_problems, decorate, observe_requests
 from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
@@ -26,7 +29,10 @@ from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
 from controller.api.uploads import PATH as UPLOAD_PATH
 from controller.api.uploads import UploadReceiver
+from controller.domain.clip_service import ClipService
+from controller.domain.derived import ClipRules, ClipSource, DerivedStore
 from controller.domain.engagement_service import EngagementService
+from controller.domain.jobs import JobDesk
 from controller.domain.media_service import MediaService
 from controller.domain.ports import (
     Clock,
@@ -39,6 +45,7 @@ from controller.domain.ports import (
     StreamStore,
     UserStore,
 )
+from controller.domain.session_health import SessionMonitor
 from controller.domain.stream_service import StreamKeyring, StreamService
 
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -58,11 +65,16 @@ class ApiDependencies:
     playback_tokens: PlaybackGranter
     playback_authorizer: PlaybackAuthorizer
     publishing: PublishingControl
+    sessions: SessionMonitor
     announcer: StreamAnnouncer
     clock: Clock
     urls: PublicUrls
     client_address: ClientAddress
     media: MediaService
+    derived: DerivedStore
+    clip_source: ClipSource
+    clip_rules: ClipRules
+    jobs: JobDesk
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
@@ -125,13 +137,25 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         announcer=deps.announcer,
         clock=deps.clock,
     )
+    clips = ClipService(
+        streams=deps.streams,
+        audience=streams,
+        derived=deps.derived,
+        source=deps.clip_source,
+        jobs=deps.jobs,
+        rules=deps.clip_rules,
+        clock=deps.clock,
+        new_id=uuid4,
+    )
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
+        *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
         ),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
         *media_operations(MediaHandlers(deps.media, deps.urls)),
+        *clip_operations(ClipHandlers(clips, deps.urls)),
     ]
 
 

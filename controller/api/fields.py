@@ -92,6 +92,15 @@ DurationMin = Annotated[
     int, Field(ge=5, le=240, description="Minutes."), BeforeValidator(_parse_whole)
 ]
 Quantity = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_whole)]
+ClipTime = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="Seconds on the recording's timeline, which VOD players show.",
+    ),
+]
 SecondsOfStream = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_parse_whole)]
 Currency = Annotated[
     str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.")

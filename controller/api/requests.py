@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from controller.api.fields import (
     Category,
+    ClipTime,
     Currency,
     CursorWord,
     Description,
@@ -113,6 +114,19 @@ class GoLive(JsonBody):
 
     camera_ready: bool
     checklist_complete: bool
+
+
+class ClipCreate(JsonBody):
+    """A clip to be cut from what is live, or from the recording."""
+
+    start: ClipTime
+    end: ClipTime
+    title: Title
+    exact: bool = Field(
+        default=False,
+        description="Cut at the very frame, with a short re-encode. Otherwise the clip starts at "
+        "the keyframe before `start` and ends with the chunk that holds `end`.",
+    )
 
 
 class ProductTagRequest(JsonBody):

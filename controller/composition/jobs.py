@@ -12,15 +12,18 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from controller.errors import ConfigurationError
+from controller.jobs.clips import ClipCutting
 from controller.jobs.desk import QueueingDesk
 from controller.jobs.huey_queue import HueyQueue, open_huey
 from controller.jobs.kinds import JobKind
+from controller.jobs.recording_media import RecordingDerivation
 from controller.jobs.runner import JobRunner, RunnerSettings
 from controller.jobs.video import VideoJobSettings, VideoProcessing
 from controller.jobs.worker import JobThreads, run_worker
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from ingest import MediaLimits, ObjectStore, TaskLimits
+from ingest.derivatives import DerivedMedia
 
 _SWEEP_S = 2.0
 _STOP_GRACE_S = 3.0
@@ -34,14 +37,18 @@ def build_desk(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Que
 
 def build_kinds(settings: Settings, stores: Stores, objects: ObjectStore) -> Mapping[str, JobKind]:
     """Every kind of job that a worker does, by name. A new kind is named here."""
-    del stores
     task = TaskLimits(settings.job_time_limit_s, settings.job_memory_mb << 20)
     media = MediaLimits(
         max_bytes=settings.media_max_bytes,
         max_duration_s=settings.media_max_duration_s,
         max_pixels=settings.media_max_pixels,
     )
-    kinds: list[JobKind] = [VideoProcessing(objects, VideoJobSettings(media, task), time.time)]
+    derived = DerivedMedia(objects)
+    kinds: list[JobKind] = [
+        VideoProcessing(objects, VideoJobSettings(media, task), time.time),
+        RecordingDerivation(derived, stores.derived, lambda key: f"{settings.vod_base}/{key}"),
+        ClipCutting(derived, stores.derived),
+    ]
     return {kind.name: kind for kind in kinds}
 
 

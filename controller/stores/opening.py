@@ -6,11 +6,12 @@ from pathlib import Path
 from controller.domain.ports import Clock
 from controller.stores.catalogue import SqlCatalogue
 from controller.stores.database import Database, DatabaseLimits, open_database
+from controller.stores.derived import SqlDerived
 from controller.stores.engagement import SqlEngagement
 from controller.stores.jobs import SqlJobs
-from controller.stores.migration import head_revision
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
+from controller.stores.revision import head_revision
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
 from controller.stores.users import SqlUsers
@@ -31,6 +32,7 @@ class Stores:
     products: SqlProducts
     engagement: SqlEngagement
     jobs: SqlJobs
+    derived: SqlDerived
 
 
 def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
@@ -49,6 +51,7 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         products=SqlProducts(database, clock),
         engagement=SqlEngagement(database, clock),
         jobs=SqlJobs(database, clock),
+        derived=SqlDerived(database, clock),
     )
 
 

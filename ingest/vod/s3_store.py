@@ -6,6 +6,7 @@ Content-MD5, no conditional writes, no tagging. Nothing is retried here.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import logging
@@ -26,6 +27,7 @@ from botocore.session import Session
 from ingest.errors import ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectKind, StoredObject
 from ingest.vod.s3_errors import is_absent, translated
+from ingest.vod.s3_multipart import MultipartUpload
 from ingest.vod.s3_settings import S3Settings
 
 T = TypeVar("T")
@@ -81,10 +83,12 @@ class S3ObjectStore:
         self._threads = ThreadPoolExecutor(settings.connections, "s3")
 
     async def put_file(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
-        """Store the file at `path`; the store's ETag must be its MD5.
+        """Store the file at `path`, a large one in parts; the store's ETags must be their MD5s.
 
         Raises ObjectStoreError, also when the file cannot be read.
         """
+        if await asyncio.to_thread(_size, path) > self._settings.part_bytes:
+            return await self._put_in_parts(key, path, kind)
 
         def put() -> StoredObject:
             with path.open("rb") as file:
@@ -179,6 +183,25 @@ class S3ObjectStore:
         self._verify(key, stored, answer.get("ETag", ""))
         return stored
 
+    async def _put_in_parts(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
+        """Each part within the time limit of a call; what fails leaves nothing behind."""
+        upload = MultipartUpload(
+            self._client, self._settings.bucket, self._full(key), path, self._settings.part_bytes
+        )
+        await self._call("CreateMultipartUpload", key, lambda: upload.begin(kind))
+        try:
+            for number in upload.parts():
+                await self._call("UploadPart", key, partial(upload.send, number))
+            await self._call("CompleteMultipartUpload", key, upload.complete)
+        except BaseException:
+            with contextlib.suppress(ObjectStoreError):
+                await asyncio.shield(self._call("AbortMultipartUpload", key, upload.abort))
+            raise
+        stored = await self.stat(key)
+        if stored is None or stored.size != upload.size:
+            raise ObjectStoreError(f"{key} was stored with another size than was sent")
+        return stored
+
     def _append(self, key: str, path: Path, start: int, end: int) -> None:
         answer = self._client.get_object(
             Bucket=self._settings.bucket, Key=self._full(key), Range=f"bytes={start}-{end - 1}"
@@ -228,6 +251,14 @@ class S3ObjectStore:
             failure = ObjectStoreError(f"{what}: the file cannot be read: {error.strerror}")
         # Raised out here, so that botocore's error, which quotes requests, is not its context.
         raise failure
+
+
+def _size(path: Path) -> int:
+    """0 for a file that is not there: whoever opens it says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _md5(body: IO[bytes]) -> "hashlib._Hash":

@@ -7,8 +7,10 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.api import ApiBench
+from tests.bench.held import HeldBench
 from tests.bench.hub import HubBench
 from tests.bench.ladder import LadderBench
+from tests.bench.load import LoadBench
 from tests.bench.packaging import PackagingBench
 from tests.bench.registry import Bench, BenchFailed, Options
 from tests.bench.report import table, write_json
@@ -16,6 +18,8 @@ from tests.bench.uploads import UploadsBench
 
 BENCHES: tuple[Bench, ...] = (
     PackagingBench(),
+    LoadBench(),
+    HeldBench(),
     ApiBench(),
     HubBench(),
     UploadsBench(),

@@ -24,7 +24,9 @@ from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey
 from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
+from controller.domain.derived import ClipRange, ClipRules
 from controller.domain.ports import EndedMedia
+from controller.domain.streams import Stream
 from controller.jobs.desk import QueueingDesk
 from controller.settings import load_settings
 from controller.stores.opening import Stores, open_stores
@@ -33,6 +35,7 @@ from tests.support.tokens import SECRET, Person
 
 KEY_SECRET = b"the root of stream keys and playback tokens in tests"
 TTL_S = 600
+CLIP_RULES = ClipRules(longest_s=40, longest_exact_s=20, most=4, most_unfinished=2)
 PUBLIC_URL = "https://shop.test"
 
 
@@ -65,6 +68,13 @@ class FakePublishing:
         self.disconnected.append((stream_id, reason))
 
 
+class NoSessions:
+    """A SessionMonitor without encoders."""
+
+    def health_of(self, stream_id: UUID) -> None:
+        return None
+
+
 @dataclass
 class FakeQueue:
     """Wakes nobody up, and remembers whom."""
@@ -73,6 +83,25 @@ class FakeQueue:
 
     async def wake(self, job_id: UUID, delay_s: float = 0.0) -> None:
         self.woken.append(job_id)
+
+
+@dataclass
+class FakeClipSource:
+    """A minute of media in every stream that has begun."""
+
+    start_s: float = 0.0
+    end_s: float = 60.0
+    staged: list[UUID] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def available(self, stream: Stream) -> ClipRange | None:
+        return None if stream.started_at is None else ClipRange(self.start_s, self.end_s)
+
+    async def stage(self, stream: Stream, clip_id: UUID, wanted: ClipRange, *, exact: bool) -> dict:
+        if self.failure is not None:
+            raise self.failure
+        self.staged.append(clip_id)
+        return {"exact": exact}
 
 
 @dataclass
@@ -111,6 +140,7 @@ class RunningApi:
     clock: FakeClock
     queue: FakeQueue
     folder: Path
+    clips: FakeClipSource
 
     async def call(
         self, method: str, path: str, by: Person | None = None, json=None, **options
@@ -159,11 +189,16 @@ def local_media(stores: Stores, clock: FakeClock, queue: FakeQueue, folder: Path
     """Uploads into a folder, jobs into the database."""
     settings = load_settings(data_dir=folder, public_url=PUBLIC_URL, media_max_bytes=1_000_000)
     desk = QueueingDesk(stores.jobs, queue, uuid4)
-    return build_media(settings, LocalObjectStore(folder / "objects"), desk, KEY_SECRET, clock)
+    objects = LocalObjectStore(folder / "objects")
+    return build_media(settings, objects, desk, KEY_SECRET, clock)
 
 
 def dependencies(
-    stores: Stores, clock: FakeClock, publishing: FakePublishing, media: MediaParts
+    stores: Stores,
+    clock: FakeClock,
+    publishing: FakePublishing,
+    media: MediaParts,
+    jobs: QueueingDesk,
 ) -> ApiDependencies:
     keys = StreamKeys(StreamKeyVault(KEY_SECRET), stores.keys)
     tokens = PlaybackTokens(KEY_SECRET, TTL_S, clock)
@@ -180,10 +215,15 @@ def dependencies(
         playback_tokens=tokens,
         playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
         publishing=publishing,
+        sessions=NoSessions(),
         announcer=NoRoom(),
         clock=clock,
         media=media.service,
         upload_receiver=media.receiver,
+        derived=stores.derived,
+        clip_source=FakeClipSource(),
+        clip_rules=CLIP_RULES,
+        jobs=jobs,
         urls=PublicUrls(PUBLIC_URL, "rtmp://shop.test/live", "https://vod.test"),
         client_address=ClientAddress([]),
         version="0.0.test",
@@ -201,7 +241,8 @@ async def run_api(
     stores = open_stores(database_url, clock)
     queue, folder = FakeQueue(), TemporaryDirectory(prefix="golive-api-")
     media = local_media(stores, clock, queue, Path(folder.name))
-    deps = replace(dependencies(stores, clock, publishing, media), **changed)
+    desk = QueueingDesk(stores.jobs, queue, uuid4)
+    deps = replace(dependencies(stores, clock, publishing, media, desk), **changed)
     # Who is refused in the middle of a large body is not waited for.
     options = {"access_log": None, "lingering_time": 0.5, **(runner or {})}
     served = web.AppRunner(create_api(deps), **options)
@@ -222,6 +263,7 @@ async def run_api(
                 clock,
                 queue,
                 Path(folder.name),
+                deps.clip_source,
             )
     finally:
         await served.cleanup()

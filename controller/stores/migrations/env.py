@@ -3,6 +3,7 @@
 from alembic import context
 
 from controller.stores import (  # noqa: F401  their tables belong to the metadata
+    derived_schema,
     job_schema,
     room_schema,
 )

@@ -62,6 +62,41 @@ async def test_nothing_is_sent_that_b2_refuses(settings, b2, bucket, tmp_path):
     assert "content-md5" in headers
 
 
+async def test_a_large_file_is_sent_in_parts(settings, s3_server, b2, bucket, tmp_path):
+    path = tmp_path / "show.mp4"
+    path.write_bytes(bytes(range(251)) * 50_000)  # 12.5 MB
+    async with s3_store(replace(settings, part_bytes=5 << 20)) as store:
+        stored = await store.put_file("vods/show.mp4", path, MEDIA)
+        head = store._client.head_object(Bucket=bucket, Key="vods/show.mp4")
+    assert stored.size == path.stat().st_size
+    assert (head["ContentType"], head["CacheControl"]) == (MEDIA.content_type, MEDIA.cache_control)
+    assert s3_server.contents(bucket) == {"vods/show.mp4": path.read_bytes()}
+    assert b2.puts[f"/{bucket}/vods/show.mp4"] == 3
+    assert b2.refused == []
+
+
+async def test_a_part_that_fails_leaves_nothing_behind(settings, b2, bucket, tmp_path):
+    path = tmp_path / "show.mp4"
+    path.write_bytes(bytes(12_000_000))
+    async with s3_store(replace(settings, part_bytes=5 << 20)) as store:
+
+        def refuse(**_):
+            b2.faults = replace(b2.faults, share_503=1.0)
+
+        events = store._client.meta.events
+        events.register("after-call.s3.CreateMultipartUpload", refuse)
+        events.register(
+            "before-call.s3.AbortMultipartUpload",
+            lambda **_: setattr(b2, "faults", replace(b2.faults, share_503=0.0)),
+        )
+        with pytest.raises(ObjectStoreError) as caught:
+            await store.put_file("vods/show.mp4", path, MEDIA)
+        left = store._client.list_multipart_uploads(Bucket=bucket)
+        assert await store.stat("vods/show.mp4") is None
+    assert caught.value.retryable
+    assert not left.get("Uploads")
+
+
 def test_the_defaults_of_the_client_fail_at_b2(settings, b2):
     """The reason for our settings; when this test fails, they may be reconsidered."""
     client = Session().create_client(
