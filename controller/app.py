@@ -24,6 +24,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
+from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
@@ -103,6 +104,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     Answers the background work, which goes on until cancelled.
     """
     clock = SystemClock()
+    registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
     stores = open_stores(url, clock)
@@ -110,7 +112,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
     objects = build_store(settings, stack)
-    media = build_media_plane(settings, objects, addresses.nginx_control, stack)
+    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
@@ -118,19 +120,24 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     room = build_room(settings, stores, media, limits, clock)
     announcer, finished = room.announcer, derived.derivations.stream_finished
     lifecycle = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
-    guesses = FailureLimiter(FailureAllowance(), time.monotonic)
+    allowance = FailureAllowance.a_minute(settings.failures_per_minute)
+    guesses = FailureLimiter(allowance, time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
     app = build_http(settings, stores, access, media, uploads, derived, lifecycle, announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
     derived.start()
-    hooks = Listener(create_hooks(publishing), addresses.hooks)
-    http = Listener(app, addresses.http)
+    private = create_hooks(publishing)
+    private.add_routes([metrics_route(registry)])
+    listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
+    if settings.metrics_listen:
+        listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
-    for listener in (hooks, http):
+    for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
+    media.supervisor.warm_spare()
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

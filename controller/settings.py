@@ -37,13 +37,20 @@ class Settings(BaseSettings):
     )
     http_listen: str = Field(
         default="",
-        description="Where the daemon answers HTTP: `host:port` or `unix:/path`. "
+        description="Where the daemon answers HTTP: `host:port`, `unix:/path`, or `fd:3` for a "
+        "socket that systemd hands over. "
         "Empty: a socket below the data folder, behind nginx.",
     )
     hook_listen: str = Field(
         default="",
-        description="Where nginx-rtmp's hooks arrive: `host:port` or `unix:/path`; never public. "
+        description="Where nginx-rtmp's hooks arrive: `host:port`, `unix:/path` or `fd:4`; never "
+        "public. "
         "Empty: a socket below the data folder.",
+    )
+    metrics_listen: str = Field(
+        default="",
+        description="Where Prometheus reads `/metrics`: `host:port` or `unix:/path`; never public. "
+        "Empty: on the hook listener only.",
     )
     nginx_control: str = Field(
         default="",
@@ -125,6 +132,12 @@ class Settings(BaseSettings):
         description="Keys the look-up hash and the encryption of stream keys at rest. "
         "Empty: made at the first start and kept in the data folder.",
     )
+    failures_per_minute: int = Field(
+        default=20,
+        ge=1,
+        description="Wrong tokens, and wrong stream keys, that one address may send in a minute "
+        "before it is turned away for a while.",
+    )
     playback_token_ttl_s: int = Field(
         default=900, ge=30, le=86_400, description="Life of a signed playback token."
     )
@@ -150,6 +163,21 @@ class Settings(BaseSettings):
     dvr_window_s: float = Field(
         default=600.0, ge=12.0, description="How far back live players may seek."
     )
+    session_budget: float = Field(
+        default=0.0,
+        ge=0,
+        description="What all encoders together may cost; one too many is refused. "
+        "0: 60 for each core.",
+    )
+    session_cost_passthrough: float = Field(
+        default=1.0, gt=0, description="What an H.264 encoder costs of the budget."
+    )
+    session_cost_pull: float = Field(
+        default=6.0,
+        gt=0,
+        description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
+        "Opus, and every one without the spool.",
+    )
     thumbnail_interval_s: float = Field(
         default=20.0,
         ge=0,
@@ -171,6 +199,13 @@ class Settings(BaseSettings):
         le=64,
         description="Background jobs at once: of `golive worker`, and of the worker that the "
         "daemon keeps beside itself. 0: the daemon keeps none.",
+    )
+    job_lease_s: float = Field(
+        default=12.0,
+        ge=3.0,
+        le=600.0,
+        description="How long a job stays with a worker that is not heard of; then another one "
+        "starts it again.",
     )
     job_time_limit_s: float = Field(
         default=7200.0, gt=0, description="The longest that one media job may take."

@@ -12,11 +12,14 @@ from ingest.errors import (
     MediaRefused,
     ObjectStoreError,
     ObjectStoreRefused,
+    OverBudget,
     TaskCrashed,
     TaskTooExpensive,
 )
 from ingest.parent_death import die_with_parent
 from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+from ingest.session.admission import Admission, SessionBudget, SessionKind
+from ingest.session.health import LATENESS_BOUNDS_S
 from ingest.session.session import SessionSpec
 from ingest.session.state import SessionState
 from ingest.session.supervisor import SessionSupervisor
@@ -40,8 +43,10 @@ from ingest.vod.uploader import Uploader
 __all__ = [
     "DASH_NAME",
     "HLS_NAME",
+    "LATENESS_BOUNDS_S",
     "POSTER_NAME",
     "VIDEO_TASK",
+    "Admission",
     "Clock",
     "Delivery",
     "IngestError",
@@ -53,9 +58,12 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "ObjectStoreRefused",
+    "OverBudget",
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PublicationProbe",
+    "SessionBudget",
+    "SessionKind",
     "SessionSpec",
     "SessionState",
     "SessionSupervisor",

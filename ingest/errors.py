@@ -10,6 +10,7 @@ IngestError
 ├── TaskCrashed               a media task's process ended without an answer
 ├── MalformedMedia            bytes that break the rules of their format
 ├── JournalCorrupt            a journal line before the last one cannot be read
+├── OverBudget                one session more than the machine is to carry (retryable)
 ├── LedgerUnavailable         the upload ledger cannot be read or written (retryable)
 ├── ObjectStoreError          an object could not be stored or read (retryable)
 │   └── ObjectStoreRefused    nor will it be: a wrong key, a missing bucket, an object too large
@@ -114,6 +115,13 @@ class LedgerUnavailable(IngestError):
     """The upload ledger cannot be read or written now: a full disk, mostly."""
 
     code = "ledger_unavailable"
+    retryable = True
+
+
+class OverBudget(IngestError):
+    """One session more than the budget allows; the message tells the figures."""
+
+    code = "over_budget"
     retryable = True
 
 

@@ -17,6 +17,7 @@ from controller.api.docs_page import docs_page
 from controller.api.engagement import EngagementHandlers, PlaybackGranter
 from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
+from controller.api.health_routes import StreamHealthHandlers, health_operations
 from controller.api.media import MediaHandlers, media_operations
 from controller.api.middleware import answer_preflights, answer_problems, decorate, observe_requests
 from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
@@ -44,6 +45,7 @@ from controller.domain.ports import (
     StreamStore,
     UserStore,
 )
+from controller.domain.session_health import SessionMonitor
 from controller.domain.stream_service import StreamKeyring, StreamService
 
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -63,6 +65,7 @@ class ApiDependencies:
     playback_tokens: PlaybackGranter
     playback_authorizer: PlaybackAuthorizer
     publishing: PublishingControl
+    sessions: SessionMonitor
     announcer: StreamAnnouncer
     clock: Clock
     urls: PublicUrls
@@ -146,6 +149,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
     )
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
+        *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
         ),

@@ -14,6 +14,7 @@ from controller.composition.media import MediaPlane
 from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
 from controller.publishing.playback import StreamPlayback
+from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.web.pages import create_web
@@ -49,6 +50,7 @@ def build_http(
             playback_tokens=access.playback_tokens,
             playback_authorizer=access.playback_gate,
             publishing=publishing,
+            sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
             clock=clock,
             urls=public_urls(settings),

@@ -1,19 +1,26 @@
 """The media plane: nginx's control, sessions, recordings, the life of streams."""
 
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import UUID
 
+from prometheus_client import CollectorRegistry
+
 from controller.composition.objects import build_uploader
 from controller.domain.ports import Clock
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
+from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
 from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import ObjectStore, PackagingSettings, SessionSupervisor
+from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
+
+_BUDGET_PER_CORE = 60.0
+"""Two thirds of what a core was measured to carry in passthrough sessions of 6 Mbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,11 @@ class MediaPlane:
 
 
 def build_media_plane(
-    settings: Settings, objects: ObjectStore, nginx_control: str, stack: AsyncExitStack
+    settings: Settings,
+    objects: ObjectStore,
+    nginx_control: str,
+    registry: CollectorRegistry,
+    stack: AsyncExitStack,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
@@ -37,9 +48,20 @@ def build_media_plane(
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s,
+        Admission(_budget(settings)),
     )
     stack.push_async_callback(supervisor.close)
+    MediaMetrics(supervisor, registry)
     return MediaPlane(supervisor, nginx)
+
+
+def _budget(settings: Settings) -> SessionBudget:
+    cores = len(os.sched_getaffinity(0))
+    return SessionBudget(
+        total=settings.session_budget or _BUDGET_PER_CORE * cores,
+        passthrough=settings.session_cost_passthrough,
+        pull=settings.session_cost_pull,
+    )
 
 
 def build_lifecycle(

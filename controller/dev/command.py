@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ from controller.dev.console import Console
 from controller.dev.demo_directory import StandaloneDirectory
 from controller.dev.demo_stream import HttpDemoStreams
 from controller.dev.layout import DataLayout, opened_layout, prepare_data_dir
+from controller.dev.listening import held_sockets
 from controller.dev.lock import locked_data_dir
 from controller.dev.plan import DevOptions, DevPlan, make_plan
 from controller.dev.prerequisites import check_ports, find_nginx, find_wrappers, search_path
@@ -38,7 +40,8 @@ def run_dev(
         _keep_one_old(layout.logs_dir / "access.log")
         check_ports(options.port_needs)
         plan = make_plan(options, settings, layout, nginx, environment)
-        asyncio.run(_run(plan, layout, wrappers, settings))
+        with held_sockets(plan.daemon) as daemon:
+            asyncio.run(_run(replace(plan, daemon=daemon), layout, wrappers, settings))
 
 
 async def _run(plan: DevPlan, layout: DataLayout, wrappers: Wrappers, settings: Settings) -> None:

@@ -56,11 +56,12 @@ class Keeper:
         """Return when `stop` was called; ChildFailedError when the child will not stay up."""
         while not self._stopping.is_set():
             self._child = ChildProcess(self._spec, self._wrappers, self._on_line)
+            born_s = self._clock()
             await self._child.start()
             status = await self._child.wait()
             if self._stopping.is_set():
                 return
-            await self._pause(status)
+            await self._pause(status, self._clock() - born_s)
 
     async def stop(self) -> None:
         """Stop the child in its own time limit, and do not start it again."""
@@ -75,11 +76,11 @@ class Keeper:
         if self._child is not None:
             self._child.kill()
 
-    async def _pause(self, status: int) -> None:
+    async def _pause(self, status: int, lived_s: float) -> None:
         ended = f"{self._spec.name} ended with {_status_text(status)}"
         if not self._settled.is_set():
             raise ChildFailedError(f"{ended} before it was ready: the lines above say why.")
-        pause_s = self._budget.next_pause_s(self._clock())
+        pause_s = self._budget.next_pause_s(self._clock(), lived_s)
         if pause_s is None:
             raise ChildFailedError(
                 f"{ended}, {self._policy.budget + 1} times within "

@@ -24,6 +24,7 @@ class ChildSpec:
     stop_timeout_s: how long the child may take after SIGTERM before it is killed.
     relays_output: its standard error comes through `OutputLine`; else it has the parent's.
     stack_bytes: its stack limit; None leaves the parent's.
+    inherits: file descriptors that it gets under the same numbers.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ChildSpec:
     stop_timeout_s: float
     relays_output: bool = False
     stack_bytes: int | None = None
+    inherits: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class ChildProcess:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            pass_fds=self._spec.inherits,
         )
 
     @property

@@ -29,7 +29,7 @@ from controller.publishing.background import BackgroundTasks
 from controller.publishing.nginx_rtmp import NginxRtmp, NginxUnreachable
 from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visit, Visits
-from ingest import SessionSpec, SessionState, SessionSupervisor
+from ingest import OverBudget, SessionKind, SessionSpec, SessionState, SessionSupervisor
 
 _JOIN_TIMEOUT_S = 5.0
 """Below nginx's netcall_timeout (8 s), after which it refuses by itself."""
@@ -59,6 +59,15 @@ class SessionNotStarted(ControllerError):
     http_status = 503
     retryable = True
     default_detail = "The session worker did not start in time"
+
+
+class NoCapacity(ControllerError):
+    """The machine carries as many sessions as its budget allows."""
+
+    code = "no_capacity"
+    http_status = 503
+    retryable = True
+    default_detail = "The server has no room for another stream"
 
 
 class StreamLifecycle:
@@ -98,12 +107,16 @@ class StreamLifecycle:
     async def begin(self, visit: Visit) -> None:
         """Start the session of a visit; when this returns, our puller has joined it.
 
-        Raises SessionNotStarted; the visit is then closed. Where nginx records a spool the puller
-        is needed for rare codecs only, and a machine that is too busy to start it in time does
-        not keep an encoder out.
+        Raises SessionNotStarted or NoCapacity; the visit is then closed. Where nginx records a
+        spool the puller is needed for rare codecs only, and a machine that is too busy to start
+        it in time does not keep an encoder out.
         """
         self._visits.add(visit)
-        self._start_session(visit, "encoder connected")
+        try:
+            self._start_session(visit, "encoder connected")
+        except OverBudget as error:
+            await self._close_visit(visit, "no capacity")
+            raise NoCapacity(str(error)) from error
         spooled = self._spool_dir is not None
         if not await self._joined(visit, _LOOK_TIMEOUT_S if spooled else _JOIN_TIMEOUT_S):
             self._log.warning("puller_late", publication=visit.name)
@@ -121,6 +134,15 @@ class StreamLifecycle:
                 return await self._nginx.wait_player(visit.name, timeout_s)
         except (TimeoutError, NginxUnreachable):
             return False
+
+    def require_capacity(self) -> None:
+        """Raise NoCapacity when a new encoder could not be served."""
+        spooled = self._spool_dir is not None
+        kind = SessionKind.PASSTHROUGH if spooled else SessionKind.PULL
+        try:
+            self._supervisor.admission.require_room(kind)
+        except OverBudget as error:
+            raise NoCapacity(str(error)) from error
 
     async def release_dead_visit(self, stream_id: UUID) -> None:
         """Make room for a new encoder when the old one is there in name only.
@@ -179,11 +201,11 @@ class StreamLifecycle:
 
     # --- visits
 
-    def _start_session(self, visit: Visit, reason: str) -> None:
+    def _start_session(self, visit: Visit, reason: str, *, taken_up: bool = False) -> None:
         spec = SessionSpec(
             str(visit.stream_id), visit.name, f"{self._pull_url}/{visit.name}", self._spool(visit)
         )
-        self._supervisor.start(spec, record=visit.record, reason=reason)
+        self._supervisor.start(spec, record=visit.record, reason=reason, taken_up=taken_up)
 
     def _spool(self, visit: Visit) -> Path | None:
         return self._spool_dir / f"{visit.name}.flv" if self._spool_dir is not None else None
@@ -197,7 +219,7 @@ class StreamLifecycle:
         live = stream.status is StreamStatus.LIVE
         if left or (live and await self._is_publishing(visit)):
             self._visits.add(visit)
-            self._start_session(visit, "daemon restarted")
+            self._start_session(visit, "daemon restarted", taken_up=True)
             if not live:
                 await self._drop(visit)
             return

@@ -17,7 +17,7 @@ from controller.errors import (
     StreamNotLive,
     TooManyFailures,
 )
-from controller.publishing.lifecycle import StreamLifecycle
+from controller.publishing.lifecycle import NoCapacity, StreamLifecycle
 from controller.publishing.visits import Visit, Visits
 
 _NAME_BYTES = 12
@@ -111,6 +111,10 @@ class PublishService:
             await self._keys.find_key(request.key) if request.key else None, request.address
         )
         await self._lifecycle.release_dead_visit(match.stream_id)
+        try:
+            self._lifecycle.require_capacity()
+        except NoCapacity as error:
+            raise PublishRefused(error.code, error.detail, error.http_status) from error
         name = f"p_{secrets.token_hex(_NAME_BYTES)}"
         publisher = Publisher(request.client_id, request.address)
         try:

@@ -18,12 +18,9 @@ _ADVISORY_LOCK = 0x60_11_FE
 _LIMITS = DatabaseLimits(lock_s=60.0, statement_s=3600.0, transaction_s=3600.0)
 
 
-def head_revision() -> str:
-    """The revision that this release's code expects."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("the package holds no migrations")
-    return head
+def newest_script() -> str | None:
+    """The revision that Alembic finds at the end of the migrations."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 async def migrate(url: str, revision: str = "head") -> None:

@@ -9,9 +9,9 @@ from controller.stores.database import Database, DatabaseLimits, open_database
 from controller.stores.derived import SqlDerived
 from controller.stores.engagement import SqlEngagement
 from controller.stores.jobs import SqlJobs
-from controller.stores.migration import head_revision
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
+from controller.stores.revision import head_revision
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
 from controller.stores.users import SqlUsers

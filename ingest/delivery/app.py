@@ -4,8 +4,9 @@ Finished media files never come here; nginx sends them. A request for a file tha
 yet is held until it does, then handed back to nginx (X-Accel-Redirect).
 """
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -14,7 +15,9 @@ from aiohttp import web
 
 from ingest.clock import Clock
 from ingest.delivery import caching
+from ingest.delivery.held_requests import HeldRequests, SentResponse, head_of, may_be_sent
 from ingest.delivery.problems import NotInTime, NotThere, TokenNeeded, answer_problems
+from ingest.delivery.rendered import RenderedPlaylists, Variant, accepts_gzip
 from ingest.manifest.dash_mpd import live_mpd
 from ingest.manifest.hls_blocking import (
     BlockingRequest,
@@ -23,7 +26,7 @@ from ingest.manifest.hls_blocking import (
     parse_directives,
     wants_delta,
 )
-from ingest.manifest.hls_playlist import media_playlist, multivariant_playlist
+from ingest.manifest.hls_playlist import multivariant_playlist
 from ingest.ports import PlaybackAuthorizer
 from ingest.presentation import Rendition
 from ingest.window.live_window import LiveWindow
@@ -37,28 +40,6 @@ _HOLD_TARGETS = 3
 _MEDIA_FILE = re.compile(r"(part|segment)-(\d{1,12})\.m4s")
 _HINT_AHEAD = 1
 """Parts behind the hinted one that a request may wait for; it was made from a newer playlist."""
-
-
-class _RenderedPlaylists:
-    """Each rendition's playlist as text, rendered once per change however many ask."""
-
-    def __init__(self) -> None:
-        self._texts: WeakKeyDictionary[LiveWindow, dict[str, tuple[int, bytes]]] = (
-            WeakKeyDictionary()
-        )
-
-    def playlist(self, window: LiveWindow, rendition: Rendition, *, delta: bool) -> bytes:
-        """The playlist as the window is now; `delta` for a delta update."""
-        texts = self._texts.setdefault(window, {})
-        name = f"{rendition.name}?delta" if delta else rendition.name
-        kept = texts.get(name)
-        if kept is not None and kept[0] == window.version:
-            return kept[1]
-        everything = window.presentation().renditions
-        others = [other for other in everything if other.name != rendition.name]
-        body = media_playlist(rendition, others, skip=delta).encode()
-        texts[name] = (window.version, body)
-        return body
 
 
 class Delivery:
@@ -82,7 +63,13 @@ class Delivery:
         self._authorizer = authorizer
         self._clock = clock
         self._accel_prefix = accel_prefix
-        self._rendered = _RenderedPlaylists()
+        self._rendered = RenderedPlaylists()
+        self._held: WeakKeyDictionary[LiveWindow, HeldRequests] = WeakKeyDictionary()
+
+    @property
+    def held_requests(self) -> int:
+        """How many playlist requests wait."""
+        return sum(map(len, self._held.values()))
 
     def routes(self) -> list[web.RouteDef]:
         """The table, below `/live`."""
@@ -120,7 +107,7 @@ class Delivery:
         headers = _headers(caching.REVALIDATE)
         return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)
 
-    async def media(self, request: web.Request) -> web.Response:
+    async def media(self, request: web.Request) -> web.StreamResponse:
         """A Media Playlist, held as its delivery directives ask."""
         window = await self._window(request)
         name = request.match_info["rendition"]
@@ -130,13 +117,18 @@ class Delivery:
         wanted = parse_directives(query.get("_HLS_msn"), query.get("_HLS_part"))
         delta = wants_delta(query.get("_HLS_skip"))
         rendition = _rendition(window, name)
-        if wanted is not None:
-            rendition = await self._held(window, rendition, wanted)
-        cache = caching.REVALIDATE
-        if wanted is not None:
-            cache = caching.blocking_reload(rendition.target_duration_s)
-        body = self._rendered.playlist(window, rendition, delta=delta)
-        return web.Response(body=body, content_type=_HLS_TYPE, headers=_headers(cache))
+        compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        variant = Variant(name, delta, compressed)
+        headers = _playlist_headers(rendition, variant, blocking=wanted is not None)
+        if wanted is not None and decide(wanted, rendition) is Decision.WAIT:
+            transport = may_be_sent(request)
+            if transport is not None:
+                head = await head_of(request, headers)
+                waiting = self._waiting(window).answer(transport, head, variant, wanted)
+                return SentResponse(await self._in_time(waiting, rendition))
+            rendition = await self._until(window, rendition, wanted)
+        body = self._rendered.body(window, rendition, variant)
+        return web.Response(body=body, headers=headers)
 
     async def pending_file(self, request: web.Request) -> web.StreamResponse:
         """A media file that was not there when nginx looked."""
@@ -159,7 +151,22 @@ class Delivery:
             rendition = _rendition(window, name)
         return self._send(request.match_info["stream_id"], name, file)
 
-    async def _held(
+    def _waiting(self, window: LiveWindow) -> HeldRequests:
+        waiting = self._held.get(window)
+        if waiting is None:
+            waiting = self._held[window] = HeldRequests(window, self._rendered)
+        return waiting
+
+    @staticmethod
+    async def _in_time(answer: Awaitable[int], rendition: Rendition) -> int:
+        """The answer's size; 503 when that takes too long."""
+        try:
+            async with asyncio.timeout(_HOLD_TARGETS * rendition.target_duration_s):
+                return await answer
+        except TimeoutError as error:
+            raise NotInTime("the part did not come in time") from error
+
+    async def _until(
         self, window: LiveWindow, rendition: Rendition, wanted: BlockingRequest
     ) -> Rendition:
         """The rendition once it holds what was asked for; 503 when that takes too long."""
@@ -210,6 +217,15 @@ def _has_part(rendition: Rendition, number: int) -> bool:
 def _has_segment(rendition: Rendition, number: int) -> bool:
     last = rendition.segments[-1]
     return number < last.msn or (number == last.msn and last.finished)
+
+
+def _playlist_headers(rendition: Rendition, variant: Variant, *, blocking: bool) -> dict[str, str]:
+    cache = caching.REVALIDATE
+    if blocking:
+        cache = caching.blocking_reload(rendition.target_duration_s)
+    encoding = {"Content-Encoding": "gzip"} if variant.compressed else {}
+    common = {"Content-Type": _HLS_TYPE, "Vary": "Accept-Encoding"}
+    return {**_headers(cache), **common, **encoding}
 
 
 def _headers(cache_control: str) -> dict[str, str]:

@@ -69,6 +69,24 @@ class JournalGrew(_Message, tag="journal", frozen=True, kw_only=True):
     size: int
 
 
+class SessionHealth(_Message, tag="health", frozen=True, kw_only=True):
+    """Worker → daemon, every few seconds: how the session fares.
+
+    Rates are those of the time since the last one; `dropped` and `repaired` count since the
+    worker began. `unread_bytes`: what waits in the spool.
+    """
+
+    video_bits_per_s: float
+    audio_bits_per_s: float
+    frames_per_s: float
+    gop_s: float
+    av_offset_s: float
+    audio_drift_s: float
+    dropped: int
+    repaired: int
+    unread_bytes: int = 0
+
+
 class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     """Worker → daemon, at the end: what was counted, in access units; what did not come that
     far, in FLV tags."""
@@ -79,13 +97,15 @@ class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     audio_reanchored: int
     dropped_before_start: int
     notifications_dropped: int
+    silence_frames: int = 0
+    dropped_behind_silence: int = 0
     tags_unsupported: int = 0
     tags_malformed: int = 0
     tags_empty: int = 0
 
 
 ToWorker: TypeAlias = StartSession | StartSpool | Proceed | StopSession
-FromWorker: TypeAlias = StateChanged | TracksFound | JournalGrew | SessionReport
+FromWorker: TypeAlias = StateChanged | TracksFound | JournalGrew | SessionHealth | SessionReport
 
 
 class ToStream(msgspec.Struct, frozen=True, kw_only=True):

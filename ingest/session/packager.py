@@ -37,6 +37,7 @@ _POLLS_PER_PART = 5
 _SPOOL_WAIT_S = 10.0
 """How long nginx may take from the accepted publish to the spool file."""
 
+_HEALTH_EVERY_S = 2.0
 _LINE_LIMIT = 1 << 16
 
 
@@ -52,6 +53,7 @@ class _Hosted:
         self.grew = False
         self.live = False
         self.born_s = time.monotonic()
+        self.health_due_s = self.born_s + _HEALTH_EVERY_S
 
     def note_growth(self) -> None:
         """The journal has something new; told once per poll."""
@@ -66,6 +68,7 @@ class Packager:
         self._hosted: dict[str, _Hosted] = {}
         self._outbox: list[bytes] = []
         self._interval_s = 0.05
+        self._now_s = 0.0
 
     def take(self, message: ToStream) -> None:
         """A line of the daemon's."""
@@ -82,7 +85,7 @@ class Packager:
     async def run(self) -> None:
         """Poll until cancelled."""
         while True:
-            started_s = time.monotonic()
+            started_s = self._now_s = time.monotonic()
             busy = False
             for hosted in [*self._hosted.values()]:
                 busy |= self._poll_guarded(hosted)
@@ -117,6 +120,9 @@ class Packager:
                 hosted.live = True
                 self._tell(hosted, StateChanged(state=SessionState.LIVE))
             self._tell(hosted, JournalGrew(size=session.journal_size))
+        if self._now_s >= hosted.health_due_s:
+            hosted.health_due_s = self._now_s + _HEALTH_EVERY_S
+            self._tell(hosted, session.health())
         if not more and (hosted.stop_requested or session.ended()):
             self._end(hosted, session)
         return more
@@ -147,6 +153,7 @@ class Packager:
         if session.started or not hosted.discard:
             session.finish()
         self._tell(hosted, JournalGrew(size=session.journal_size))
+        self._tell(hosted, session.health())
         self._tell(hosted, session.report())
         self._tell(hosted, StateChanged(state=SessionState.ENDED))
         self._drop(hosted)

@@ -12,7 +12,8 @@ from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
 from ingest.packaging.segmenter import Segmenter
 from ingest.session.file_sink import FileSink
-from ingest.session.messages import SessionReport
+from ingest.session.health import IntakeMeter
+from ingest.session.messages import SessionHealth, SessionReport
 from ingest.settings import PackagingSettings
 from ingest.source.timeline import Timeline, TimelineCounters
 from ingest.vod.journal import JournalWriter
@@ -26,13 +27,14 @@ class _Place(NamedTuple):
     offset: int
     audio_dts: int | None
     audio_error: float
+    filling: bool
 
 
 class _Mark(NamedTuple):
-    """An audio packet to start again from, with its unwrapped stamp."""
+    """A packet to start again from, with the unwrapped stamp of the last audio packet."""
 
     place: _Place
-    stamp_ms: int
+    stamp_ms: int | None
 
 
 class Pipeline:
@@ -75,6 +77,7 @@ class Pipeline:
         self._audio_mark: _Mark | None = None
         self.checkpoint_offset = 0
         self._frames = dict.fromkeys(MediaKind, 0)
+        self._intake = IntakeMeter()
 
     def report(self, notifications_dropped: int) -> SessionReport:
         """What was counted."""
@@ -86,6 +89,24 @@ class Pipeline:
             audio_reanchored=counters.audio_reanchored,
             dropped_before_start=counters.dropped_before_start,
             notifications_dropped=notifications_dropped,
+            silence_frames=counters.silence_frames,
+            dropped_behind_silence=counters.dropped_behind_silence,
+        )
+
+    def health(self) -> SessionHealth:
+        """How it fares since this was last asked."""
+        intake, counters = self._intake, self._counters
+        video, audio = intake.video.read(), intake.audio.read()
+        sound = next((t for t in self._tracks if isinstance(t, AudioFormat)), None)
+        return SessionHealth(
+            video_bits_per_s=video.bits_per_s,
+            audio_bits_per_s=audio.bits_per_s,
+            frames_per_s=video.units_per_s,
+            gop_s=intake.video.gop_s,
+            av_offset_s=intake.av_offset_s,
+            audio_drift_s=self._timeline.audio_error / sound.sample_rate if sound else 0.0,
+            dropped=counters.dropped_before_start,
+            repaired=counters.repaired_dts + counters.audio_reanchored + counters.drift_corrected,
         )
 
     @property
@@ -115,6 +136,7 @@ class Pipeline:
 
     def feed(self, packet: Packet, offset: int | None = None) -> None:
         """Take one access unit; `offset` is where it starts in the spool, if it comes from one."""
+        self._intake.take(packet)
         if self._timeline.breaks(packet):
             self.start(self._tracks, "timestamp jump")
         place = self._place(offset)
@@ -122,6 +144,11 @@ class Pipeline:
         if sample is None:
             return
         segmenter = self._segmenter or self._open_period(sample, offset)
+        silence = self._timeline.take_silence()
+        if silence:
+            self._feed_silence(segmenter, silence, place)
+            if place is not None and packet.kind is MediaKind.AUDIO:
+                place = _Place(place.offset, sample.dts, 0.0, filling=False)
         self._frames[packet.kind] += 1
         if packet.kind is MediaKind.VIDEO:
             segmenter.video(sample)
@@ -135,16 +162,30 @@ class Pipeline:
         segmenter = self._segmenter
         if segmenter is None:
             return
+        self._timeline.fill_to_end()
+        self._feed_silence(segmenter, self._timeline.take_silence(), None)
         segmenter.finish()
         self._next_msn = segmenter.next_msn
         self._next_numbers |= segmenter.next_numbers
         self._segmenter = None
 
+    def _feed_silence(
+        self, segmenter: Segmenter, silence: list[Sample], place: _Place | None
+    ) -> None:
+        """Sound that the packet at `place` called for; a part that begins with it is taken up
+        there."""
+        for sample in silence:
+            segmenter.audio(sample)
+            if place is not None and segmenter.open_samples(MediaKind.AUDIO) == 1:
+                there = _Place(place.offset, sample.dts, 0.0, filling=True)
+                self._audio_mark = _Mark(there, self._timeline.last_ms(MediaKind.AUDIO))
+
     def _set_tracks(self, tracks: tuple[TrackFormat, ...]) -> None:
         self._tracks = tracks
         video = any(track.kind is MediaKind.VIDEO for track in tracks)
         self._leader = MediaKind.VIDEO if video else MediaKind.AUDIO
-        self._timeline = Timeline(tracks, self._counters)
+        limit_ms = int(self._settings.segment_limit_s * 1000)
+        self._timeline = Timeline(tracks, self._counters, hole_limit_ms=limit_ms)
         self._audio_mark = None
 
     def _make_segmenter(self) -> Segmenter:
@@ -174,12 +215,13 @@ class Pipeline:
     def _place(self, offset: int | None) -> _Place | None:
         if offset is None:
             return None
-        return _Place(offset, self._timeline.next_audio_dts, self._timeline.audio_error)
+        timeline = self._timeline
+        return _Place(offset, timeline.next_audio_dts, timeline.audio_error, timeline.filling)
 
     def _mark(self, segmenter: Segmenter, kind: MediaKind, sample: Sample, place: _Place) -> None:
         """Remember where open parts begin; leave a checkpoint where a segment opens."""
         if kind is MediaKind.AUDIO and segmenter.open_samples(kind) == 1:
-            self._audio_mark = _Mark(place, self._timeline.last_ms(kind) or 0)
+            self._audio_mark = _Mark(place, self._timeline.last_ms(kind))
         if kind is self._leader and segmenter.segment_opens():
             self._journal.append(self._checkpoint(segmenter, sample, place.offset))
 
@@ -206,6 +248,7 @@ class Pipeline:
                 audio_ms=audio.stamp_ms if audio else timeline.last_ms(MediaKind.AUDIO),
                 audio_dts=audio.place.audio_dts if audio else timeline.next_audio_dts,
                 audio_error=audio.place.audio_error if audio else timeline.audio_error,
+                filling=audio.place.filling if audio else timeline.filling,
             ),
             segmenter=segmenter.state(),
         )

@@ -7,18 +7,21 @@ sends one of those.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
+from ingest.errors import OverBudget
 from ingest.media import Codec
 from ingest.ports import PublicationProbe
+from ingest.session.admission import Admission, SessionKind
 from ingest.session.messages import (
     FromWorker,
     JournalGrew,
     Proceed,
+    SessionHealth,
     SessionReport,
     StartSession,
     StartSpool,
@@ -28,6 +31,7 @@ from ingest.session.messages import (
     TracksFound,
 )
 from ingest.session.packager_process import PackagerPool
+from ingest.session.session_totals import SessionCounts
 from ingest.session.state import SessionState, check
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool, WorkerProcess
@@ -37,7 +41,7 @@ _STALL_S = 3.0
 _HANG_S = 20.0
 _READ_TIMEOUT_S = 15.0
 _BACK_OFF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
-_HEALTHY_S = 30.0
+_HEALTHY_S = 5.0
 """A worker that lived this long earns its successor a fresh back-off."""
 
 _RESTART_BUDGET = 8
@@ -102,6 +106,7 @@ class Session:
         packagers: PackagerPool,
         probe: PublicationProbe,
         settings: PackagingSettings,
+        admission: Admission,
         on_state: Callable[["Session", SessionState], None],
         *,
         reason: str,
@@ -111,10 +116,13 @@ class Session:
         self.state = SessionState.REQUESTED
         self.error = ""
         self.restarts = 0
+        self.health: SessionHealth | None = None
+        self._counted = SessionCounts()  # by the workers that are over
         self._workers = workers
         self._packagers = packagers
         self._probe = probe
         self._settings = settings
+        self._admission = admission
         self._on_state = on_state
         self._reason = reason
         self._worker: SessionWorker | None = None
@@ -123,8 +131,19 @@ class Session:
         self._looking: asyncio.Task[None] | None = None
         self._heard_at = 0.0
         self._stopping = False
+        self._unaffordable = ""
         self._log = structlog.get_logger().bind(
             stream_id=spec.stream_id, publication=spec.publication
+        )
+
+    @property
+    def counted(self) -> SessionCounts:
+        """What all its workers have counted."""
+        before, now = self._counted, self.health
+        if now is None:
+            return before
+        return SessionCounts(
+            before.restarts, before.dropped + now.dropped, before.repaired + now.repaired
         )
 
     @property
@@ -138,13 +157,14 @@ class Session:
         A session that is cancelled leaves journal and spool as they are: the next daemon goes on.
         """
         attempt = 0
-        if self.spec.spool is not None:
+        spool = self.spec.spool
+        if spool is not None and not self.media.resumes(spool.name):
             self._looking = asyncio.create_task(self._look(), name=f"look-{self.spec.publication}")
         try:
             while True:
                 outcome = await self._run_worker()
-                if self._stopping or not (
-                    self._left_unread(outcome) or await self._encoder_is_there(outcome)
+                if not self._left_unread(outcome) and (
+                    self._stopping or not await self._encoder_is_there(outcome)
                 ):
                     break
                 if not outcome.retryable or self.restarts >= _RESTART_BUDGET:
@@ -155,17 +175,22 @@ class Session:
                 attempt = 0 if outcome.lived_s > _HEALTHY_S else attempt
                 self.restarts = 0 if outcome.lived_s > _HEALTHY_S else self.restarts + 1
                 self._reason = "worker restarted"
+                self._counted = replace(self.counted, restarts=self._counted.restarts + 1)
+                self.health = None
                 self._log.warning("worker_restarts", error=outcome.error, attempt=attempt)
                 await asyncio.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
                 attempt += 1
         finally:
             await self._stop_looking()
+        if self._unaffordable:
+            self._fail(self._unaffordable)
+            return
         self._close()
         self._set_state(SessionState.DRAINING)
         self._set_state(SessionState.ENDED)
 
     def stop(self) -> None:
-        """Ask the worker to close what is open and end; `run` then returns."""
+        """Ask the worker to take what has come, close what is open and end; `run` then returns."""
         self._stopping = True
         if self._worker is not None:
             self._worker.tell(StopSession())
@@ -200,6 +225,8 @@ class Session:
             puller.tell(self._pull_message(standby=True))
             async for message in puller.messages():
                 if isinstance(message, TracksFound) and not _SPOOLED.issuperset(message.codecs):
+                    if not self._may_pull():
+                        return
                     self._log.info("pull_takes_over", codecs=[str(c) for c in message.codecs])
                     self._pulls, self._puller = True, puller
                     if self._worker is not None:
@@ -211,6 +238,16 @@ class Session:
             if self._puller is not puller:
                 puller.kill()
                 await asyncio.shield(puller.end())
+
+    def _may_pull(self) -> bool:
+        """Whether the budget has room for the pull that this encoder needs; else it ends here."""
+        try:
+            self._admission.enter(self.spec.stream_id, SessionKind.PULL)
+        except OverBudget as error:
+            self._unaffordable = str(error)
+            self.stop()
+            return False
+        return True
 
     async def _stop_looking(self) -> None:
         if self._looking is not None and not self._looking.done():
@@ -227,8 +264,10 @@ class Session:
         self._worker = worker
         born = loop.time()
         try:
-            if not self._stopping:
+            if not self._stopping or isinstance(first, StartSpool):
                 worker.tell(first)
+                if self._stopping:  # a spool is read to its end all the same
+                    worker.tell(StopSession())
                 await self._follow(worker, outcome)
         except ConnectionError as error:
             outcome.error = str(error)
@@ -246,6 +285,9 @@ class Session:
         watch = loop.create_task(self._watch(worker), name="worker-watch")
         try:
             async for message in worker.messages():
+                if isinstance(message, SessionHealth):  # comes from an idle worker, too
+                    self.health = message
+                    continue
                 self._heard_at = loop.time()
                 match message:
                     case JournalGrew():

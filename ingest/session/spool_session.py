@@ -11,7 +11,7 @@ import msgspec
 from ingest.clock import Clock
 from ingest.journal_entries import Checkpoint
 from ingest.media import MediaKind, Packet, TrackFormat
-from ingest.session.messages import SessionReport
+from ingest.session.messages import SessionHealth, SessionReport
 from ingest.session.pipeline import Pipeline
 from ingest.settings import PackagingSettings
 from ingest.source.flv import FlvItem, FlvReader
@@ -123,6 +123,14 @@ class SpoolSession:
             tags_unsupported=tags.unsupported,
             tags_malformed=tags.malformed,
             tags_empty=tags.empty,
+        )
+
+    def health(self) -> SessionHealth:
+        """How it fares since this was last asked."""
+        health, tags = self._pipeline.health(), self._reader.counters
+        left_out = self._held_dropped + tags.unsupported + tags.malformed + tags.empty
+        return msgspec.structs.replace(
+            health, dropped=health.dropped + left_out, unread_bytes=self._tail.unread_bytes
         )
 
     def close(self) -> None:

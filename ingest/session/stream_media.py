@@ -3,12 +3,14 @@
 It outlives sessions: an encoder that reconnects, or a worker that is restarted, goes on in it.
 """
 
+import time
 from collections import deque
 from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
 from ingest.journal_entries import StreamFinished
+from ingest.session.health import Lateness, LatenessMeter
 from ingest.vod.journal import JournalReader, JournalWriter
 from ingest.vod.object_keys import is_recorded
 from ingest.vod.recorder import Recorder
@@ -38,16 +40,30 @@ class StreamMedia:
         self._end = JournalEnd()
         self._store = SegmentStore(folder)
         self._expired: deque[_Expired] = deque()
+        self._lateness = LatenessMeter()
+        self._read_before = False
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late parts were listed since this daemon took the stream up."""
+        return self._lateness.counted
+
+    def resumes(self, spool: str) -> bool:
+        """Whether the journal says where to go on in that spool: the recorder knows its codecs."""
+        checkpoint = self._end.checkpoint
+        return checkpoint is not None and checkpoint.spool == spool
 
     def refresh(self) -> bool:
         """Read what the journal has new, wake players, remove expired files; False when there
         was nothing. Raises JournalCorrupt."""
+        listed, self._read_before = self._read_before, True
         entries = self._reader.read_new()
         if not entries:
             return False
         for entry in entries:
             self._end.take(entry)
         self.window.apply(entries)
+        self._lateness.take(entries, time.monotonic(), listed=listed)
         self._remove_expired()
         return True
 

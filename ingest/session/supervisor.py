@@ -10,8 +10,10 @@ import structlog
 from ingest.derive.recording import Recording, recording_of
 from ingest.errors import IngestError
 from ingest.ports import PublicationProbe
+from ingest.session.admission import Admission, SessionKind
 from ingest.session.packager_process import PackagerPool
 from ingest.session.session import Session, SessionSpec
+from ingest.session.session_totals import SessionTotals
 from ingest.session.state import SessionState
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool
@@ -42,12 +44,14 @@ class SessionSupervisor:
         probe: PublicationProbe,
         settings: PackagingSettings,
         dvr_window_s: float,
+        admission: Admission,
     ) -> None:
         self._live_root = live_root
         self._uploader = uploader
         self._probe = probe
         self._settings = settings
         self._dvr_window_s = dvr_window_s
+        self.admission = admission
         self._listeners: list[StateListener] = []
         self._workers = WorkerPool()
         self._packagers = PackagerPool()
@@ -55,6 +59,7 @@ class SessionSupervisor:
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: dict[str, asyncio.Task[None]] = {}
+        self._totals = SessionTotals()
         self._log = structlog.get_logger()
 
     def subscribe(self, listener: StateListener) -> None:
@@ -65,10 +70,13 @@ class SessionSupervisor:
         self._listeners.append(listener)
 
     async def warm(self) -> None:
-        """Have workers ready before the first encoder comes."""
-        await self._uploader.forget_missing(self._live_root)
-        self._workers.warm()
+        """Have a packager ready before the first encoder comes or is taken up again."""
         await self._packagers.warm()
+        await self._uploader.forget_missing(self._live_root)
+
+    def warm_spare(self) -> None:
+        """Have a pull worker ready, too; it takes the CPU longer than a packager."""
+        self._workers.warm()
 
     def window(self, stream_id: str) -> LiveWindow | None:
         """The live window of a stream that this daemon serves."""
@@ -89,6 +97,19 @@ class SessionSupervisor:
         """The running session of a stream."""
         return self._sessions.get(stream_id)
 
+    def sessions(self) -> list[Session]:
+        """The running sessions."""
+        return [*self._sessions.values()]
+
+    def totals(self) -> SessionTotals:
+        """What all sessions and streams of this daemon add up to, those that are over included."""
+        totals = self._totals
+        for session in self._sessions.values():
+            totals = totals.with_session(session.counted)
+        for media in self._media.values():
+            totals = totals.with_lateness(media.lateness)
+        return totals
+
     def folder(self, stream_id: str) -> Path:
         """Where the stream's media and journal are."""
         return self._live_root / stream_id
@@ -108,10 +129,17 @@ class SessionSupervisor:
                 )
         return media
 
-    def start(self, spec: SessionSpec, *, record: bool, reason: str) -> Session:
-        """Start the session of a publication; the stream has none running."""
+    def start(
+        self, spec: SessionSpec, *, record: bool, reason: str, taken_up: bool = False
+    ) -> Session:
+        """Start the session of a publication; the stream has none running.
+
+        Raises OverBudget, but not for one that is `taken_up` from the last run of the daemon.
+        """
         if spec.stream_id in self._sessions:
             raise IngestError(f"stream {spec.stream_id} has a session already")
+        kind = SessionKind.PULL if spec.spool is None else SessionKind.PASSTHROUGH
+        self.admission.enter(spec.stream_id, kind, must=taken_up)
         media = self.open_stream(spec.stream_id, record=record)
         session = Session(
             spec,
@@ -120,6 +148,7 @@ class SessionSupervisor:
             self._packagers,
             self._probe,
             self._settings,
+            self.admission,
             self._state_changed,
             reason=reason,
         )
@@ -165,6 +194,7 @@ class SessionSupervisor:
             await asyncio.wait({recording})
         media = self._media.pop(stream_id, None)
         if media is not None:
+            self._totals = self._totals.with_lateness(media.lateness)
             media.close()
         if remove_files:
             folder = self.folder(stream_id)
@@ -193,6 +223,8 @@ class SessionSupervisor:
             self._state_changed(session, SessionState.FAILED)
         self._sessions.pop(stream_id, None)
         self._tasks.pop(stream_id, None)
+        self._totals = self._totals.with_session(session.counted)
+        self.admission.leave(stream_id)
         self._after(session)
 
     def _state_changed(self, session: Session, state: SessionState) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 from ingest.clock import SystemClock
@@ -35,6 +36,7 @@ from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import seal
 
 _OUTBOX_MESSAGES = 1024
+_HEALTH_EVERY_S = 2.0
 _SEND_TIMEOUT_S = 10.0
 _VERDICT_TIMEOUT_S = 10.0
 
@@ -146,9 +148,13 @@ def _package(start: StartSession, daemon: _Daemon) -> None:
 
 def _pump(pull: RtmpPull, pipeline: Pipeline, daemon: _Daemon) -> None:
     live = False
+    health_due_s = time.monotonic() + _HEALTH_EVERY_S
     try:
         for packet in pull.packets():
             pipeline.feed(packet)
+            if time.monotonic() >= health_due_s:
+                health_due_s += _HEALTH_EVERY_S
+                daemon.tell(pipeline.health())
             if not live:
                 live = True
                 daemon.tell(StateChanged(state=SessionState.LIVE))

@@ -45,6 +45,11 @@ class SpoolTail:
         self._offset += len(data)
         return data
 
+    @property
+    def unread_bytes(self) -> int:
+        """What has been written and not been read."""
+        return max(0, os.fstat(self._fd).st_size - self._offset)
+
     def writer_gone(self) -> bool:
         """Whether nobody holds the recorder's lock. Read once more afterwards: what came before
         the writer left is in the file."""

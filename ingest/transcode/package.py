@@ -19,7 +19,8 @@ from ingest.manifest.hls_playlist import multivariant_playlist, vod_playlist
 from ingest.media import VIDEO_TIMESCALE, AudioFormat, MediaKind, Sample, TrackFormat, VideoFormat
 from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
-from ingest.packaging.segmenter import PartReady, Segmenter, SegmentReady
+from ingest.packaging.open_track import PartReady, SegmentReady
+from ingest.packaging.segmenter import Segmenter
 from ingest.settings import PackagingSettings
 from ingest.transcode.objects import DASH_NAME, HLS_NAME
 from ingest.window.live_window import LiveWindow

@@ -6,6 +6,7 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ class LiveWindow:
         self._version = 0
         self._started = asyncio.Event()
         self._expired: list[str] = []
+        self._watchers: list[Watcher] = []
 
     @property
     def version(self) -> int:
@@ -88,6 +90,10 @@ class LiveWindow:
             return state.media_s - state.finished_s
         return 0.0
 
+    def watch(self, watcher: "Watcher") -> None:
+        """Call `watcher` after each change."""
+        self._watchers.append(watcher)
+
     def apply(self, entries: list[JournalEntry]) -> None:
         """Take journal entries in order, then wake those who wait."""
         touched: set[str] = set()
@@ -101,6 +107,8 @@ class LiveWindow:
             changed.set()
         if self._playable() or self._ended:
             self._started.set()
+        for watcher in self._watchers:
+            watcher(self, touched)
 
     def presentation(self) -> Presentation:
         """The renditions that have media, as they are now."""
@@ -347,3 +355,7 @@ class LiveWindow:
             files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
             state.removed_parts.append(_Due(state.media_s + grace_s, files))
             state.finished[position] = replace(segment, parts=())
+
+
+Watcher = Callable[[LiveWindow, Iterable[str]], None]
+"""Gets the window, and the names of the renditions that have changed."""

@@ -7,13 +7,24 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.api import ApiBench
+from tests.bench.held import HeldBench
 from tests.bench.hub import HubBench
+from tests.bench.ladder import LadderBench
+from tests.bench.load import LoadBench
 from tests.bench.packaging import PackagingBench
 from tests.bench.registry import Bench, BenchFailed, Options
 from tests.bench.report import table, write_json
 from tests.bench.uploads import UploadsBench
 
-BENCHES: tuple[Bench, ...] = (PackagingBench(), ApiBench(), HubBench(), UploadsBench())
+BENCHES: tuple[Bench, ...] = (
+    PackagingBench(),
+    LoadBench(),
+    HeldBench(),
+    ApiBench(),
+    HubBench(),
+    UploadsBench(),
+    LadderBench(),
+)
 RESULTS = Path(__file__).parents[2] / "bench-results"
 _SHARED_MEMORY = Path("/dev/shm")
 

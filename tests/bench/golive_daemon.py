@@ -1,21 +1,25 @@
 """The smallest daemon around `ingest.SessionSupervisor`: a session for each stream it is told of.
 
 `python -m tests.bench.golive_daemon LIVE_ROOT OBJECT_ROOT SESSIONS`. SESSIONS is a JSON file. Says
-`live` when every stream has a part, and at the end how many each rendition has.
+`live` when every stream has a part, on SIGUSR1 how late parts were so far, and at the end how many
+each rendition has.
 """
 
 import asyncio
 import json
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
 import uvloop
 
 from ingest import (
+    Admission,
     LocalObjectStore,
     PackagingSettings,
+    SessionBudget,
     SessionSpec,
     SessionSupervisor,
     Uploader,
@@ -46,8 +50,10 @@ async def main(arguments: list[str]) -> None:
         _StillThere(),
         PackagingSettings(),
         _DVR_WINDOW_S,
+        Admission(SessionBudget(total=10_000)),
     )
     await supervisor.warm()
+    supervisor.warm_spare()
     specs = [
         SessionSpec(s["stream_id"], s["publication"], s["url"], Path(s["spool"]))
         for s in json.loads(Path(arguments[2]).read_text(encoding="utf-8"))
@@ -59,6 +65,11 @@ async def main(arguments: list[str]) -> None:
     windows = [supervisor.window(spec.stream_id) for spec in specs]
     started = await asyncio.gather(*(w.wait_started(_START_WAIT_S) for w in windows if w))
     print("live" if all(started) and len(started) == len(specs) else "not live", flush=True)
+
+    def tell_lateness() -> None:
+        print(json.dumps(asdict(supervisor.totals().lateness)), flush=True)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_lateness)
     await stop.wait()
     parts = [
         [rendition.next_part for rendition in window.presentation().renditions]

@@ -70,15 +70,16 @@ class PackagingBench:
         clip = clip_file(options.cache_dir)
         with contextlib.ExitStack() as stack:
             contestants = [
-                stack.enter_context(start(options)) for start in (_ingest, _ffmpeg, _golive, _nginx)
+                stack.enter_context(start(options))
+                for start in (ingest_alone, ffmpeg_hls, golive_packager, nginx_hls_dash)
             ]
-            stack.enter_context(_publisher(clip, contestants, options))
+            stack.enter_context(publisher(clip, contestants, options))
             for contestant in contestants:
                 wait_until(contestant.ready, _START_WAIT_S, f"{contestant.name} makes media")
             time.sleep(_SETTLE_S)  # a steady state cannot be observed, only given time
             samples, memory = _measure(contestants, options)
             for contestant in contestants:
-                _check_alive(contestant)
+                check_alive(contestant)
         return _result(options, samples, memory)
 
 
@@ -87,13 +88,15 @@ def _names(options: Options) -> list[str]:
 
 
 @contextlib.contextmanager
-def _ingest(options: Options) -> Iterator[Contestant]:
+def ingest_alone(options: Options) -> Iterator[Contestant]:
+    """nginx that receives, and nothing more."""
     with rtmp_server(options.work_dir / "ingest") as server:
         yield Contestant(INGEST, server, [], lambda: True)
 
 
 @contextlib.contextmanager
-def _nginx(options: Options) -> Iterator[Contestant]:
+def nginx_hls_dash(options: Options) -> Iterator[Contestant]:
+    """nginx-rtmp's own packagers: HLS in MPEG-TS, DASH."""
     folder = options.work_dir / "nginx"
     with rtmp_server(folder, PACKAGERS) as server:
 
@@ -108,7 +111,7 @@ def _nginx(options: Options) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def _ffmpeg(options: Options) -> Iterator[Contestant]:
+def ffmpeg_hls(options: Options) -> Iterator[Contestant]:
     """A process per stream, as in its documentation; it joins the idle publication."""
     folder = options.work_dir / "ffmpeg"
     with rtmp_server(folder) as server, contextlib.ExitStack() as stack:
@@ -131,7 +134,7 @@ def _ffmpeg(options: Options) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def _golive(options: Options) -> Iterator[Contestant]:
+def golive_packager(options: Options) -> Iterator[Contestant]:
     """A daemon with its workers; nginx's recorder writes what they read."""
     folder = options.work_dir / "golive"
     with rtmp_server(folder, RECORDER) as server:
@@ -157,7 +160,8 @@ def _golive(options: Options) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def _publisher(clip: Path, contestants: list[Contestant], options: Options) -> Iterator[None]:
+def publisher(clip: Path, contestants: list[Contestant], options: Options) -> Iterator[Running]:
+    """All encoders of all contestants, in one process."""
     targets = [
         f"{contestant.server.port}/{APP}/{name}"
         for name in _names(options)
@@ -166,7 +170,7 @@ def _publisher(clip: Path, contestants: list[Contestant], options: Options) -> I
     argv = [sys.executable, "-m", "tests.bench.rtmp_publisher", str(clip), *targets]
     with _running(argv) as process:
         process.wait_for("publishing")
-        yield
+        yield process
         if process.process.poll() is not None:
             raise BenchFailed(f"the publisher ended early:\n{process.text}")
 
@@ -243,7 +247,8 @@ def _result(options: Options, samples: list[dict[str, _Sample]], memory: dict[st
     )
 
 
-def _check_alive(contestant: Contestant) -> None:
+def check_alive(contestant: Contestant) -> None:
+    """BenchFailed when a process of the contestant's has ended."""
     for process in [contestant.server.process, *contestant.packagers]:
         if process.process.poll() is not None:
             raise BenchFailed(f"{contestant.name} ended early:\n{process.text}")

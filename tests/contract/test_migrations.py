@@ -12,7 +12,8 @@ from sqlalchemy import inspect
 from controller import stores
 from controller.errors import StoreOutdated, StoreUnavailable
 from controller.stores.database import DatabaseLimits, create_engine, open_database
-from controller.stores.migration import head_revision, migrate
+from controller.stores.migration import migrate
+from controller.stores.revision import head_revision
 from controller.stores.schema import metadata
 
 for module in iter_modules(stores.__path__):

@@ -68,6 +68,13 @@ class FakePublishing:
         self.disconnected.append((stream_id, reason))
 
 
+class NoSessions:
+    """A SessionMonitor without encoders."""
+
+    def health_of(self, stream_id: UUID) -> None:
+        return None
+
+
 @dataclass
 class FakeQueue:
     """Wakes nobody up, and remembers whom."""
@@ -208,6 +215,7 @@ def dependencies(
         playback_tokens=tokens,
         playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
         publishing=publishing,
+        sessions=NoSessions(),
         announcer=NoRoom(),
         clock=clock,
         media=media.service,

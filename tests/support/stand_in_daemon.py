@@ -16,6 +16,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from controller.listeners import Listener
+
 DATA_DIR = Path(os.environ["GOLIVE_DATA_DIR"])
 STREAMS = DATA_DIR / "streams.json"
 KEY = "sk_standinstandinstandinstandinstandinstand"
@@ -39,6 +41,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
     if "exit" in query:
         os._exit(int(query["exit"]))
     if "sleep" in query:
+        note({"holds": request.path_qs})
         await asyncio.sleep(float(query["sleep"]))
     headers = {"Access-Control-Allow-Origin": "https://upstream.example"}
     if "cc" in query:
@@ -103,12 +106,6 @@ async def hook(request: web.Request) -> web.Response:
     return web.Response(status=200)
 
 
-async def listen(app: web.Application, where: str) -> None:
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.UnixSite(runner, where.removeprefix("unix:")).start()
-
-
 async def serve() -> None:
     app = web.Application()
     app.router.add_put("/api/v1/products/{id}", put_product)
@@ -119,8 +116,8 @@ async def serve() -> None:
     app.router.add_route("*", "/{path:.*}", answer)
     hooks = web.Application()
     hooks.router.add_post("/{path:.*}", hook)
-    await listen(app, os.environ["GOLIVE_HTTP_LISTEN"])
-    await listen(hooks, os.environ["GOLIVE_HOOK_LISTEN"])
+    await Listener(app, os.environ["GOLIVE_HTTP_LISTEN"]).open()
+    await Listener(hooks, os.environ["GOLIVE_HOOK_LISTEN"]).open()
     await asyncio.Event().wait()
 
 

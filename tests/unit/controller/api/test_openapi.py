@@ -18,6 +18,7 @@ CONTRACT = {
     ("POST", "/streams"),
     ("GET", "/streams"),
     ("GET", "/streams/{stream_id}"),
+    ("GET", "/streams/{stream_id}/health"),
     ("POST", "/streams/{stream_id}/products"),
     ("DELETE", "/streams/{stream_id}/products/{product_id}"),
     ("PATCH", "/streams/{stream_id}/settings"),

@@ -27,6 +27,10 @@ class Edge:
     def vods(self) -> Path:
         return self.data / "objects" / "vods"
 
+    def holds(self, path: str) -> bool:
+        """Whether the stand-in has begun to wait before it answers `path`."""
+        return path in (self.data / "stand-in.jsonl").read_text()
+
     def write(self, path: Path, content: bytes = b"media") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

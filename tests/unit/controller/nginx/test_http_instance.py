@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -222,15 +223,28 @@ def test_a_daemon_that_is_down_is_told_in_the_apis_words_while_watched_media_go_
     edge.write(edge.live / "video" / "segment-4.m4s", b"before")
     edge.write(edge.live / "video" / "segment-5.m4s", b"still here")
     assert ask(edge, f"/live/{STREAM}/video/segment-4.m4s").body == b"before"
-    assert ask(edge, "/api/v1/anything?exit=1").status in {502, 503}
 
-    answer = ask(edge, "/api/v1/anything")
+    answer = ask(edge, "/api/v1/anything?exit=1")
     media = ask(edge, f"/live/{STREAM}/video/segment-5.m4s")
+    waiting = ask(edge, "/api/v1/anything")
 
     assert (answer.status, answer.json["code"]) == (503, "daemon_unavailable")
     assert answer.header("Retry-After") == ["1"]
     assert media.body == b"still here"
-    wait_until(lambda: ask(edge, "/readyz").status == 200, 15, "the daemon is back")
+    assert waiting.status == 200, "it waited for the next daemon"
+
+
+def test_a_player_whose_daemon_is_killed_is_answered_by_the_next(edge):
+    daemons = [one for one in edge.process.descendants() if "stand_in_daemon" in str(one.cmdline())]
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(ask, edge, f"/live/{STREAM}/video.m3u8?sleep=1.5")
+        wait_until(lambda: edge.holds("video.m3u8?sleep=1.5"), 10, "it is with the daemon")
+        for daemon in daemons:
+            daemon.kill()
+        answer = held.result(20)
+
+    assert answer.status == 200
+    assert answer.json["pid"] not in {daemon.pid for daemon in daemons}
 
 
 def test_the_access_log_has_neither_queries_nor_keys(edge):

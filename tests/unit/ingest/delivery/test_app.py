@@ -1,7 +1,10 @@
 """What players get over HTTP, from a window that is fed by hand."""
 
 import asyncio
+import gc
+import re
 import time
+import weakref
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -39,10 +42,11 @@ class Stage:
         self.clock = HeldClock()
         self.gate = Gate()
         self.root = root
-        delivery = Delivery(
-            {"show": self.window}.get, root, self.gate, self.clock, accel_prefix=accel_prefix
+        self.streams = {"show": self.window}
+        self.delivery = Delivery(
+            self.streams.get, root, self.gate, self.clock, accel_prefix=accel_prefix
         )
-        self.app = create_delivery(delivery)
+        self.app = create_delivery(self.delivery)
         self.window.apply(self.script.start())
 
     def live(self, segments=2, parts=1):
@@ -52,7 +56,8 @@ class Stage:
         return self
 
     def waiting(self, rendition="video"):
-        return len(self.window._renditions[rendition].changed._waiters)
+        files = len(self.window._renditions[rendition].changed._waiters)
+        return files + self.delivery.held_requests
 
 
 @pytest.fixture
@@ -252,22 +257,29 @@ async def test_directives_nobody_has_heard_of_are_ignored(client, stage):
     assert (await client.get("/show/video.m3u8?_HLS_report=1&x=y")).status == 200
 
 
-async def test_a_part_that_does_not_come_in_time_is_service_unavailable(client, stage):
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_part_that_does_not_come_in_time_is_service_unavailable(
+    client, stage, monkeypatch, method
+):
     """rfc8216bis §6.2.5.2: after "more than three Target Durations"."""
+    monkeypatch.setattr("ingest.delivery.app._HOLD_TARGETS", 0.1)
+    stage.live()
+    answer = await client.request(method, "/show/video.m3u8?_HLS_msn=3")
+    assert answer.status == 503
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not stage.waiting()
+
+
+async def test_parts_that_are_not_the_wanted_one_do_not_lengthen_the_wait(
+    client, stage, monkeypatch
+):
+    monkeypatch.setattr("ingest.delivery.app._HOLD_TARGETS", 0.1)
     stage.live()
     request = asyncio.create_task(client.get("/show/video.m3u8?_HLS_msn=3"))
     await until(lambda: stage.waiting() == 1)
-    stage.clock.forward(BOUND_S - 0.1)
-    stage.window.apply(stage.script.part(1))
-    await until(lambda: stage.waiting() == 1)
-    assert not request.done()
-    stage.clock.forward(0.2)
-    stage.window.apply(stage.script.part(2))
-    await until(lambda: request.done() or stage.waiting())
-    assert not stage.waiting()  # it gave up by the clock, without waiting once more
-    answer = await request
-    assert answer.status == 503
-    assert answer.headers["Cache-Control"] == "no-store"
+    for index in (1, 2, 3):
+        stage.window.apply(stage.script.part(index))
+    assert (await request).status == 503
 
 
 async def test_the_end_of_the_stream_answers_those_who_wait(client, stage):
@@ -293,6 +305,100 @@ async def test_clients_that_leave_disturb_nobody(client, stage, caplog):
     assert (await stays).status == 200
     await until(lambda: stage.waiting() == 0)
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+async def test_an_answer_to_a_held_request_is_like_any_other(aiohttp_client, stage):
+    """Header by header: the one is written by aiohttp, the other by us."""
+    stage.app.on_response_prepare.append(_name_the_request)
+    client = await aiohttp_client(stage.app)
+    stage.live()
+    held = asyncio.create_task(client.get("/show/video.m3u8?_HLS_msn=2&_HLS_part=1"))
+    await until(lambda: stage.waiting() == 1)
+    stage.window.apply(stage.script.part(1))
+    swept = await held
+    plain = await client.get("/show/video.m3u8?_HLS_msn=2&_HLS_part=1")
+    assert await swept.read() == await plain.read()
+    ours, theirs = dict(swept.headers), dict(plain.headers)
+    assert ours.pop("X-Request-ID") == theirs.pop("X-Request-ID")
+    assert theirs.pop("Server")
+    assert ours.pop("Date")[:16] == theirs.pop("Date")[:16]
+    assert ours == theirs
+
+
+async def _name_the_request(request, response):
+    response.headers["X-Request-ID"] = request.query["_HLS_msn"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "GZIP", "x-gzip"])
+async def test_who_understands_gzip_gets_it(client, stage, accepted):
+    stage.live()
+    path, headers = "/show/video.m3u8", {"Accept-Encoding": accepted}
+    held = asyncio.create_task(client.get(f"{path}?_HLS_msn=2&_HLS_part=1", headers=headers))
+    await until(lambda: stage.waiting() == 1)
+    stage.window.apply(stage.script.part(1))
+    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+    for answer in (await held, await client.get(path, headers=headers)):
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert int(answer.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+        assert await answer.text() == await plain.text()
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.0", "*;q=0"])
+async def test_who_does_not_understand_gzip_gets_text(client, stage, accepted):
+    stage.live()
+    answer = await client.get("/show/video.m3u8", headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.headers["Vary"] == "Accept-Encoding"
+
+
+async def test_a_connection_serves_one_held_request_after_the_other(stage, aiohttp_client):
+    """And a request that was sent before the answer waits its turn."""
+    client = await aiohttp_client(stage.app)
+    stage.live()
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+    for index in (1, 2):
+        line = f"GET /show/video.m3u8?_HLS_msn=2&_HLS_part={index} HTTP/1.1\r\nHost: x\r\n\r\n"
+        writer.write(line.encode())
+    for index in (1, 2):
+        await until(lambda: stage.waiting() == 1)
+        stage.window.apply(stage.script.part(index))
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+        body = await reader.readexactly(length)
+        assert f"LAST-PART={index}\n".encode() in body
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "version", ["HTTP/1.0\r\n", "HTTP/1.1\r\nConnection: close\r\n"], ids=["1.0", "close"]
+)
+async def test_a_connection_that_is_to_close_is_closed(stage, aiohttp_client, version):
+    client = await aiohttp_client(stage.app)
+    stage.live()
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+    query = "_HLS_msn=2&_HLS_part=1"
+    writer.write(f"GET /show/video.m3u8?{query} {version}Host: x\r\n\r\n".encode())
+    await until(lambda: stage.waiting() == 1)
+    stage.window.apply(stage.script.part(1))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert b" 200 OK\r\n" in answer
+    assert answer.endswith(b"\n")
+    writer.close()
+
+
+async def test_a_forgotten_window_is_let_go(stage, client):
+    stage.live()
+    request = asyncio.create_task(client.get("/show/video.m3u8?_HLS_msn=2&_HLS_part=1"))
+    await until(lambda: stage.waiting() == 1)
+    stage.window.apply(stage.script.part(1))
+    await request
+    remembered = weakref.ref(stage.window)
+    stage.streams.clear()
+    stage.window = None
+    gc.collect()
+    assert remembered() is None
 
 
 # --- files that are about to be ---------------------------------------------------------------

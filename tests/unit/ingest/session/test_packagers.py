@@ -1,12 +1,15 @@
 """The shared packagers, with real processes: what ends one session, and what must not end others."""
 
 import asyncio
+import fcntl
 import os
 import signal
 
 import pytest
 
+from ingest.journal_entries import PeriodStarted, SegmentWritten
 from ingest.media import MediaKind
+from ingest.session.admission import Admission, SessionBudget
 from ingest.session.messages import (
     JournalGrew,
     SessionReport,
@@ -24,6 +27,7 @@ from ingest.session.state import SessionState
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool
 from ingest.settings import PackagingSettings
+from ingest.vod.journal import JournalReader
 from ingest.vod.recovery import read_end
 from tests.support.flv import flv_file
 from tests.support.inputs import Encoders
@@ -147,9 +151,48 @@ def make_session(tmp_path, spool, probe, packagers, workers, states):
         packagers,
         probe,
         PackagingSettings(),
+        Admission(SessionBudget(total=10)),
         lambda session, state: states.append(state.value),
         reason="publish",
     )
+
+
+async def test_a_packager_that_dies_while_the_stream_is_ended_loses_nothing(tmp_path, spool_bytes):
+    """The recorder holds its lock, the host has ended the stream, and half is yet to be read."""
+    spool = tmp_path / "s_1.flv"
+    half = len(spool_bytes) // 2
+    spool.write_bytes(spool_bytes[:half])
+    packagers, workers, states = PackagerPool(1), WorkerPool(), []
+    session = make_session(tmp_path, spool, Probe(there=True), packagers, workers, states)
+    try:
+        with spool.open("ab") as recorder:
+            fcntl.lockf(recorder, fcntl.LOCK_EX)
+            running = asyncio.create_task(session.run())
+            async with asyncio.timeout(20):
+                while "live" not in states:
+                    await asyncio.sleep(0.01)
+            packager = session.worker_pid
+            os.kill(packager, signal.SIGSTOP)
+            recorder.write(spool_bytes[half:])
+            recorder.flush()
+            session.stop()
+            os.kill(packager, signal.SIGKILL)
+            async with asyncio.timeout(30):
+                await running
+    finally:
+        await workers.close()
+        await packagers.close()
+        session.media.close()
+    assert states[-1] == "ended"
+    with JournalReader(tmp_path / "show") as journal:
+        entries = journal.read_new()
+    periods = [entry for entry in entries if isinstance(entry, PeriodStarted)]
+    seconds = sum(
+        entry.duration / 90_000
+        for entry in entries
+        if isinstance(entry, SegmentWritten) and entry.rendition == "video"
+    )
+    assert (len(periods), seconds) == (1, pytest.approx(3, abs=0.01))
 
 
 async def run_session(tmp_path, spool, probe, *, kill_first):

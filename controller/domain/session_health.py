@@ -1,0 +1,53 @@
+"""How a stream's session fares, for its owner."""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeHealth:
+    """What the encoder sends: rates over the last seconds, counts since the worker began.
+
+    av_offset_s: how far the audio's stamps are ahead of the video's beside them.
+    audio_drift_s: how far the audio's stamps are ahead of its samples.
+    queued_bytes: what was received and is not packaged.
+    """
+
+    video_bits_per_s: float
+    audio_bits_per_s: float
+    frames_per_s: float
+    gop_s: float
+    av_offset_s: float
+    audio_drift_s: float
+    packets_dropped: int
+    timestamps_repaired: int
+    queued_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """Partial Segments since the daemon took the stream up; `late`: by more than half their
+    duration. `lateness_s`: of the latest one over the last half minute or so."""
+
+    listed: int
+    late: int
+    lateness_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHealth:
+    """A session; `intake` is None until it has been at work for a few seconds."""
+
+    state: str
+    restarts: int
+    intake: IntakeHealth | None
+    parts: PartHealth
+
+
+class SessionMonitor(Protocol):
+    """Who knows the sessions of this daemon."""
+
+    def health_of(self, stream_id: UUID) -> SessionHealth | None:
+        """The stream's session; None when no encoder is there."""
+        ...
