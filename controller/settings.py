@@ -241,6 +241,13 @@ class Settings(BaseSettings):
         description="Background jobs at once: of `golive worker`, and of the worker that the "
         "daemon keeps beside itself. 0: the daemon keeps none.",
     )
+    job_lease_s: float = Field(
+        default=12.0,
+        ge=3.0,
+        le=600.0,
+        description="How long a job stays with a worker that is not heard of; then another one "
+        "starts it again.",
+    )
     job_time_limit_s: float = Field(
         default=7200.0, gt=0, description="The longest that one media job may take."
     )

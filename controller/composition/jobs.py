@@ -73,7 +73,7 @@ async def do_jobs(
         kinds,
         _worker_name(),
         folder,
-        runner_settings or RunnerSettings(),
+        runner_settings or RunnerSettings(lease_s=settings.job_lease_s),
         random.Random(),  # noqa: S311 - spreads retries
     )
     threads.serve(runner)

@@ -49,7 +49,9 @@ def open_huey(redis_url: str, data_dir: Path) -> Huey:
     No connection to Redis is made before it is used. Raises ValueError for a URL that is none,
     OSError or sqlite3.Error when the file cannot be used.
     """
+    # Its threads tell a traceback for each poll of a queue that is away; `HueyQueue` says it once.
     logging.getLogger("huey").setLevel(logging.WARNING)
+    logging.getLogger("huey.consumer").setLevel(logging.CRITICAL)
     common = {"name": _NAME, "results": False, "serializer": _JsonMessages()}
     if redis_url:
         pool = ConnectionPool.from_url(
@@ -75,6 +77,7 @@ class HueyQueue:
         self._huey = huey
         self._look_at = look_at
         self._task: Any = huey.task(name=_TASK)(self._execute)
+        self._is_away = False
         self._log = structlog.get_logger(__name__)
 
     async def wake(self, job_id: UUID, delay_s: float = 0.0) -> None:
@@ -82,15 +85,19 @@ class HueyQueue:
         try:
             await asyncio.to_thread(self._enqueue, job_id, delay_s)
         except Exception as error:  # noqa: BLE001 - Redis' and SQLite's have no common ancestor
-            self._log.warning("job_queue_away", job=str(job_id), error=type(error).__name__)
+            self._note(error)
+        else:
+            self._note(None)
 
     async def is_empty(self) -> bool:
         """Whether no wake-up waits; False when the queue does not answer."""
         try:
-            return bool(await asyncio.to_thread(self._huey.pending_count) == 0)
+            waiting = await asyncio.to_thread(self._huey.pending_count)
         except Exception as error:  # noqa: BLE001 - as above
-            self._log.warning("job_queue_away", error=type(error).__name__)
+            self._note(error)
             return False
+        self._note(None)
+        return bool(waiting == 0)
 
     def consumer(self, workers: int) -> Consumer:
         """Threads that take wake-ups; `start` and `stop` are huey's."""
@@ -109,6 +116,16 @@ class HueyQueue:
         if isinstance(storage, RedisStorage):
             storage.pool.disconnect()
         storage.close()
+
+    def _note(self, error: Exception | None) -> None:
+        """Say once that the queue is away, and once that it is back."""
+        if self._is_away is (error is not None):
+            return
+        self._is_away = error is not None
+        if error is not None:
+            self._log.warning("job_queue_away", error=type(error).__name__)
+        else:
+            self._log.info("job_queue_back")
 
     def _enqueue(self, job_id: UUID, delay_s: float) -> None:
         if delay_s > 0:

@@ -119,7 +119,8 @@ async def run_worker(
 async def _sweep(store: JobStore, queue: WakeUps, consumer: Consumer, every_s: float) -> None:
     log = structlog.get_logger(__name__)
     while True:
-        consumer.check_worker_health()
+        if not consumer.check_worker_health():
+            log.error("job_thread_replaced")
         try:
             if await queue.is_empty():
                 for job_id in await store.due(_SWEPT):

@@ -5,10 +5,10 @@ picture; when it crashes, each stream's is made alone, so that the others have t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -36,6 +36,21 @@ class StreamUrls(Protocol):
 
     def thumbnail(self, stream_id: UUID) -> str:
         """Its address."""
+        ...
+
+
+class TaskRunner(Protocol):
+    """Runs a media task in a process of its own: `ingest.run_task`."""
+
+    async def __call__(
+        self,
+        target: str,
+        request: Mapping[str, Any],
+        limits: TaskLimits,
+        on_progress: Callable[[float], None],
+        /,
+    ) -> dict[str, Any]:
+        """Its answer; IngestError when it failed."""
         ...
 
 
@@ -69,6 +84,7 @@ class LiveThumbnails:
         urls: StreamUrls,
         interval_s: float,
         now_s: Callable[[], float],
+        run: TaskRunner = run_task,
     ) -> None:
         self._supervisor = supervisor
         self._visits = visits
@@ -76,6 +92,7 @@ class LiveThumbnails:
         self._urls = urls
         self._interval_s = interval_s
         self._now_s = now_s
+        self._run_task = run
         self._seen: dict[UUID, _Seen] = {}
         self._tasks = BackgroundTasks()
         self._log = structlog.get_logger(__name__)
@@ -153,7 +170,7 @@ class LiveThumbnails:
             memory_bytes=_MEMORY_BYTES,
             file_bytes=_FILE_BYTES,
         )
-        answer = await run_task(
+        answer = await self._run_task(
             THUMBNAILS_TASK, msgspec.to_builtins(request), limits, lambda _: None
         )
         return [wanted[index] for index in answer["made"]]

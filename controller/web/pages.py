@@ -68,7 +68,7 @@ def _content_security_policy(vod_base_urls: Sequence[str]) -> str:
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self'",
+            f"img-src 'self'{elsewhere}",
             f"connect-src 'self'{elsewhere}",
             f"media-src 'self' blob:{elsewhere}",
             "base-uri 'none'",

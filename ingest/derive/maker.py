@@ -9,7 +9,9 @@ processes of their own only.
 """
 
 import asyncio
+import contextlib
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,7 @@ from ingest.tasks.process import TaskLimits, run_task
 Progress = Callable[[float], None]
 
 _AT_ONCE = 4
+_STAGED_S = 86_400.0
 _MOST_FILE_BYTES = 1 << 30
 _MOST_PLAYLIST_BYTES = 64 << 20
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -218,7 +221,9 @@ class DerivedMedia:
 
 def stage(recording: Recording, live_folder: Path, folder: Path) -> None:
     """Link the recording's files that are in the live folder into `folder`, where they stay when
-    they leave the live window. Raises OSError."""
+    they leave the live window. What lies beside `folder` for more than a day was left behind by
+    jobs that were killed, and goes. Raises OSError."""
+    _remove_old(folder.parent)
     for name in recording.files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -226,6 +231,15 @@ def stage(recording: Recording, live_folder: Path, folder: Path) -> None:
             target.hardlink_to(live_folder / name)
         except FileNotFoundError:
             continue  # it has left the window: the store has it
+
+
+def _remove_old(staging: Path) -> None:
+    if not staging.exists():
+        return
+    for left in staging.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _STAGED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _take_staged(order: ClipOrder, media: Path) -> list[str]:

@@ -3,6 +3,7 @@ only."""
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 from av.audio.frame import AudioFrame
@@ -22,13 +23,24 @@ _REORDERED_PICTURES = 2
 _VIDEO_TIME_BASE = Fraction(1, VIDEO_TIMESCALE)
 
 
+class Colors(NamedTuple):
+    """How samples are to be shown: code points of ITU-T H.273."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+
+
+BT709 = Colors(1, 1, 1)
+
+
 class VideoEncoder:
     """Encodes one rung at a constant frame rate; frames come in its size, numbered from 0.
 
-    Keyframes are at the same frames in every rung, and nowhere else.
+    Keyframes are at the same frames in every rung, and nowhere else. colors: None: not told.
     """
 
-    def __init__(self, rung: Rung, fps: Fraction, threads: int) -> None:
+    def __init__(self, rung: Rung, fps: Fraction, threads: int, colors: Colors | None) -> None:
         self.rung = rung
         self._fps = fps
         self._keyframe_every = round(KEYFRAME_EVERY_S * fps)
@@ -37,6 +49,8 @@ class VideoEncoder:
         context.pix_fmt = "yuv420p"
         context.time_base, context.framerate = _VIDEO_TIME_BASE, fps
         context.thread_count = threads
+        if colors is not None:
+            context.color_primaries, context.color_trc, context.colorspace = colors
         context.options = {
             **x264_options(rung),
             "g": str(self._keyframe_every),

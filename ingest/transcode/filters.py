@@ -14,6 +14,10 @@ from ingest.transcode.encoders import AAC_SAMPLE_RATE
 from ingest.transcode.ladder import Rung
 
 _AAC_FRAME = 1024
+_HDR_TRANSFERS = frozenset({16, 18})
+"""PQ and HLG (ITU-T H.273, TransferCharacteristics)."""
+
+_SDR_COLORS = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709"
 
 
 class Scaler:
@@ -25,6 +29,7 @@ class Scaler:
     def __init__(
         self, first: VideoFrame, rungs: Sequence[Rung], fps: Fraction, origin_s: Fraction
     ) -> None:
+        self._colors = _SDR_COLORS if is_hdr(first) else ""
         self._size = (first.width, first.height, first.format.name)
         self._time_base = Fraction(first.time_base or 1)
         self._origin_ticks = round(origin_s / self._time_base)
@@ -52,7 +57,7 @@ class Scaler:
         return added
 
     def _sink(self, graph: Graph, split: FilterContext, index: int, rung: Rung) -> FilterContext:
-        scale = graph.add("scale", f"{rung.width}:{rung.height}:flags=bicubic")
+        scale = graph.add("scale", f"{rung.width}:{rung.height}:flags=bicubic{self._colors}")
         split.link_to(scale, index, 0)
         at = self._chain(graph, scale, "format", "yuv420p")
         at = self._chain(graph, at, "setsar", "1")
@@ -74,6 +79,11 @@ class Scaler:
             for picture in _pulled(sink):
                 if isinstance(picture, VideoFrame):
                     yield index, picture
+
+
+def is_hdr(frame: VideoFrame) -> bool:
+    """Whether its brightness is coded for HDR screens: a phone's default, mostly as HLG."""
+    return int(frame.color_trc) in _HDR_TRANSFERS
 
 
 class Resampler:

@@ -20,6 +20,7 @@ _RATES = tuple(
                  (60000, 1001), (60, 1))
 )  # fmt: skip
 _SLOWEST_FPS = 10
+_SLOWER_THAN_FILM_FPS = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def output_rate(measured: Fraction | None) -> Fraction:
     television and phones know; what is slower than the slowest stays, from 10 on."""
     if measured is None or measured <= 0:
         return Fraction(30)
-    if measured < _RATES[0]:
+    if measured < _SLOWER_THAN_FILM_FPS:
         return Fraction(max(_SLOWEST_FPS, round(measured)))
     return min(_RATES, key=lambda rate: abs(rate - measured))
 

@@ -129,6 +129,8 @@ class Source:
         self._streams = [s for s in (self.video, self.audio) if s is not None]
         self.facts = self._facts()
         check_video(self.facts, self._limits)
+        # Also where the container says less than the pictures turn out to have.
+        self.video.codec_context.options = {"max_pixels": str(self._limits.max_pixels)}
         self.video.thread_type = "AUTO"
 
     def _facts(self) -> VideoFacts:

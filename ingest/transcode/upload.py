@@ -18,11 +18,13 @@ from av.video.frame import VideoFrame
 from ingest.errors import MediaRefused
 from ingest.transcode.encoders import (
     AAC_SAMPLE_RATE,
+    BT709,
     AudioEncoder,
+    Colors,
     VideoEncoder,
     start_ticks,
 )
-from ingest.transcode.filters import Resampler, Scaler
+from ingest.transcode.filters import Resampler, Scaler, is_hdr
 from ingest.transcode.ladder import Picture, ladder, output_rate, upright
 from ingest.transcode.objects import POSTER_NAME, VideoRequest
 from ingest.transcode.package import LadderPackage, VideoRendition
@@ -30,6 +32,7 @@ from ingest.transcode.source import Source
 
 _JPEG_QUALITY = "3"
 _MOST_THREADS = 16
+_UNSPECIFIED_COLOR = 2
 _MOST_EARLY_FRAMES = 2000
 
 
@@ -119,7 +122,8 @@ class _Transcoding:
         )
         rungs = ladder(Picture(*self._size, self._fps))
         threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
-        self._encoders = [VideoEncoder(rung, self._fps, threads) for rung in rungs]
+        colors = _colors_of(first)
+        self._encoders = [VideoEncoder(rung, self._fps, threads, colors) for rung in rungs]
         self._numbers = [0] * len(rungs)
         self._package = LadderPackage(
             self._folder,
@@ -196,3 +200,11 @@ class _Transcoding:
                 for rung in rungs
             ],
         )
+
+
+def _colors_of(first: VideoFrame) -> Colors | None:
+    """Of what is encoded: HDR has become BT.709 by then."""
+    if is_hdr(first):
+        return BT709
+    told = Colors(int(first.color_primaries), int(first.color_trc), int(first.colorspace))
+    return None if _UNSPECIFIED_COLOR in told else told

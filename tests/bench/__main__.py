@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bench.api import ApiBench
 from tests.bench.held import HeldBench
 from tests.bench.hub import HubBench
+from tests.bench.ladder import LadderBench
 from tests.bench.load import LoadBench
 from tests.bench.packaging import PackagingBench
 from tests.bench.registry import Bench, BenchFailed, Options
@@ -22,6 +23,7 @@ BENCHES: tuple[Bench, ...] = (
     ApiBench(),
     HubBench(),
     UploadsBench(),
+    LadderBench(),
 )
 RESULTS = Path(__file__).parents[2] / "bench-results"
 _SHARED_MEMORY = Path("/dev/shm")

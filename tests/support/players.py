@@ -157,6 +157,13 @@ class Players:
             yield PlayerPage(page)
 
     @contextmanager
+    def page(self, url: str) -> Iterator[Page]:
+        """A page of the browser's own, at that address."""
+        with self._page() as page:
+            page.goto(url)
+            yield page
+
+    @contextmanager
     def _page(self, **context: object) -> Iterator[Page]:
         opened = self._browser.new_context(**context)
         try:

@@ -12,6 +12,7 @@ const video = document.getElementById("video");
 const badge = document.getElementById("badge");
 const message = document.getElementById("message");
 const unmute = document.getElementById("unmute");
+const storyboard = new Storyboard(video, document.getElementById("preview"));
 
 const page = {
   playback: null,
@@ -128,6 +129,8 @@ async function poll() {
 }
 
 function describe() {
+  if (page.stream.thumbnail_url && !page.started) video.poster = page.stream.thumbnail_url;
+  storyboard.load(page.playing === "recording" ? page.stream.storyboard_url : null);
   document.title = `${page.stream.title} · golive`;
   document.getElementById("title").textContent = page.stream.title;
   document.getElementById("host").textContent = page.stream.user ? page.stream.user.username : "";

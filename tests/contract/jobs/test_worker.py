@@ -94,7 +94,7 @@ async def site_of(folder, redis_url):
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-async def site(request, tmp_path):
+async def any_site(request, tmp_path):
     redis_url = ""
     if request.param == "redis":
         redis_url = request.getfixturevalue("own_redis").url
@@ -102,7 +102,14 @@ async def site(request, tmp_path):
         yield opened
 
 
-async def test_jobs_are_done_and_a_worker_stops_when_asked(site):
+@pytest.fixture
+async def site(tmp_path):
+    async with site_of(tmp_path, "") as opened:
+        yield opened
+
+
+async def test_jobs_are_done_and_a_worker_stops_when_asked(any_site):
+    site = any_site
     with site.worker(at_once=2) as worker:
         ids = [await site.submit(name) for name in ("a", "b", "c")]
         pids = {await site.until_started("a"), await site.until_started("b")}
@@ -119,7 +126,8 @@ async def test_jobs_are_done_and_a_worker_stops_when_asked(site):
         assert (job.state, job.attempts) == (JobState.QUEUED, 0)
 
 
-async def test_a_job_goes_on_after_kill_9_of_its_worker(site):
+async def test_a_job_goes_on_after_kill_9_of_its_worker(any_site):
+    site = any_site
     job_id = await site.submit("a")
     with site.worker() as worker:
         first = await site.until_started("a")

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections import defaultdict
 from uuid import UUID, uuid4
 
@@ -110,11 +111,17 @@ async def forever(work):
     await asyncio.sleep(600)
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    file = tmp_path_factory.mktemp("jobs") / "golive.db"
+    asyncio.run(migrate(f"sqlite:///{file}"))
+    return file
+
+
 @pytest.fixture
-async def bench(tmp_path):
-    url = f"sqlite:///{tmp_path}/golive.db"
-    await migrate(url)
-    stores = open_stores(url, FakeClock(), DatabaseLimits())
+async def bench(migrated, tmp_path):
+    file = shutil.copy(migrated, tmp_path / "golive.db")
+    stores = open_stores(f"sqlite:///{file}", FakeClock(), DatabaseLimits())
     yield Bench(stores.jobs, tmp_path / "work")
     await stores.database.close()
 

@@ -75,6 +75,7 @@ async def test_recordings_from_elsewhere_may_be_loaded_when_they_are_there(aioht
     policy = (await client.get("/")).headers["Content-Security-Policy"]
 
     assert "connect-src 'self' https://cdn.example;" in policy
+    assert "img-src 'self' https://cdn.example;" in policy
     assert "media-src 'self' blob: https://cdn.example;" in policy
 
 
