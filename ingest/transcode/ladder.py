@@ -13,6 +13,8 @@ _FEWEST_BITS_PER_S = 300_000
 _HIGH_RATE_FPS = 31
 _HIGH_RATE_FACTOR = 1.4
 _SHORTEST_SIDE = 2
+_MOST_ASPECT = 8
+"""Samples that are said to be longer than that are not; the file is damaged."""
 
 _RATES = tuple(
     Fraction(*rate)
@@ -52,7 +54,7 @@ def ladder(source: Picture) -> tuple[Rung, ...]:
     rungs: list[Rung] = []
     for box in _BOXES:
         rung = _within(source, box)
-        if not rungs or _area(rung) <= _WORTH_ITS_SPACE * _area(rungs[-1]):
+        if not rungs or _is_worth_it(rung, rungs[-1]):
             rungs.append(rung)
     return tuple(rungs)
 
@@ -69,8 +71,8 @@ def output_rate(measured: Fraction | None) -> Fraction:
 
 def upright(width: int, height: int, aspect: Fraction | None, rotation: int) -> tuple[int, int]:
     """Width and height as seen, from coded samples of an aspect ratio and a rotation in degrees."""
-    if aspect is not None and aspect > 0:
-        width = round(width * aspect)
+    if aspect is not None and 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
+        width = max(1, round(width * aspect))
     return (height, width) if rotation % 180 else (width, height)
 
 
@@ -91,6 +93,11 @@ def _within(source: Picture, box: tuple[int, int]) -> Rung:
 def _even(side: Fraction) -> int:
     """The nearest even number that is not above the side."""
     return max(_SHORTEST_SIDE, int(side) // 2 * 2)
+
+
+def _is_worth_it(rung: Rung, larger: Rung) -> bool:
+    """Names are short sides: a ribbon's may be the same in every size."""
+    return _area(rung) <= _WORTH_ITS_SPACE * _area(larger) and rung.name != larger.name
 
 
 def _area(rung: Rung) -> int:

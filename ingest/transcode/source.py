@@ -77,7 +77,9 @@ class Source:
                         self._check_time(frame)
                         yield frame
                 broken = 0
-            except (av.InvalidDataError, av.ArgumentError, av.PatchWelcomeError):
+            except MemoryError:
+                raise
+            except av.FFmpegError:
                 self.is_damaged = True
                 broken += 1
                 if broken > _MOST_BROKEN:
@@ -102,6 +104,8 @@ class Source:
                 packet = next(packets)
             except (StopIteration, av.EOFError):
                 return
+            except MemoryError:
+                raise
             except (av.FFmpegError, OSError):
                 self.is_damaged = True
                 for stream in self._streams:  # what the decoders still hold
@@ -169,6 +173,6 @@ class _Flush:
 def _open(path: str) -> InputContainer:
     options = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
     try:
-        return av.open(path, options=options)
+        return av.open(path, options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise MediaRefused("not_media", "key", "The file is no video that can be read") from error

@@ -1,6 +1,8 @@
 """The media task on files: rotation, timing, alignment of the sizes, posters, refusals."""
 
+import contextlib
 import json
+import random
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -259,6 +261,25 @@ def test_what_is_no_video_is_refused(tmp_path, kind):
     with pytest.raises(MediaRefused) as caught:
         made(source, tmp_path / "made")
     assert caught.value.reason == ("no_video" if kind == "wav" else "not_media")
+
+
+def test_text_in_another_encoding_does_no_harm(small, tmp_path):
+    source = tmp_path / "titled.mkv"
+    ffmpeg("-i", small, "-c", "copy", "-metadata", "title=ABCDEF", source)
+    source.write_bytes(source.read_bytes().replace(b"ABCDEF", "Tür 1".encode("latin-1") + b"!"))
+    assert made(source, tmp_path / "made")["damaged"] is False
+
+
+def test_any_damage_ends_in_a_result_or_in_a_refusal(small, tmp_path):
+    chance, whole = random.Random(7), small.read_bytes()
+    for number in range(20):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 10, 100])):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        source = tmp_path / f"{number}.mp4"
+        source.write_bytes(data[: chance.randrange(len(data) // 2, len(data))])
+        with contextlib.suppress(MediaRefused):
+            assert made(source, tmp_path / str(number))["renditions"]
 
 
 def test_what_lists_the_media_is_stored_last(folder):

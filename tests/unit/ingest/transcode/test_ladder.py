@@ -31,6 +31,7 @@ def sizes(width, height, fps=THIRTY):
         ((1440, 1080), [("1080p", 1440, 1080), ("720p", 960, 720)]),  # 4:3
         ((1080, 1080), [("1080p", 1080, 1080), ("720p", 720, 720)]),
         ((1, 1), [("2p", 2, 2)]),
+        ((8000, 4), [("2p", 1920, 2)]),
     ],
 )
 def test_sizes(source, expected):
@@ -41,6 +42,7 @@ def test_sizes(source, expected):
 def test_no_size_is_above_the_source_or_odd(width, height):
     rungs = ladder(Picture(width, height, THIRTY))
     assert 1 <= len(rungs) <= 2
+    assert len({rung.name for rung in rungs}) == len(rungs)
     for rung in rungs:
         assert rung.width % 2 == rung.height % 2 == 0
         assert 2 <= rung.width <= max(2, width)
@@ -85,6 +87,9 @@ def test_frame_rates_are_those_that_players_know(measured, rate):
         ((720, 576), Fraction(16, 15), 0, (768, 576)),
         ((1440, 1080), Fraction(4, 3), 270, (1080, 1920)),
         ((1440, 1080), Fraction(0), 0, (1440, 1080)),
+        ((1440, 1080), Fraction(1, 30_000), 0, (1440, 1080)),
+        ((1440, 1080), Fraction(30_000), 0, (1440, 1080)),
+        ((1, 8), Fraction(1, 4), 0, (1, 8)),
     ],
 )
 def test_pictures_as_they_are_seen(coded, aspect, rotation, seen):
