@@ -93,23 +93,19 @@ class Delivery:
         return web.Response(text=text, headers=_headers(caching.NEVER))
 
     async def multivariant(self, request: web.Request) -> web.Response:
-        """The HLS Multivariant Playlist; waits a little for a stream that is just starting."""
+        """The HLS Multivariant Playlist, once there is a Media Segment to tell the bandwidth."""
         window = await self._window(request)
-        if not await window.wait_started(_START_WAIT_S):
-            raise NotThere("the stream has not started")
+        await self._first_segments(window)
         query = self._session_query(request)
         text = multivariant_playlist(window.presentation(), query=query)
         headers = _headers(caching.NEVER if query else caching.REVALIDATE)
         return web.Response(text=text, content_type=_HLS_TYPE, headers=headers)
 
     async def mpd(self, request: web.Request) -> web.Response:
-        """The DASH manifest, as soon as there is a finished segment of each track."""
+        """The DASH manifest, once there is a finished segment of each track."""
         window = await self._window(request)
-        if not await window.wait_started(_START_WAIT_S):
-            raise NotThere("the stream has not started")
+        await self._first_segments(window)
         presentation = window.presentation()
-        if not all(any(s.finished for s in r.segments) for r in presentation.renditions):
-            raise NotThere("no segment is finished yet")
         query = self._session_query(request)
         text = live_mpd(
             presentation.newest(_DASH_SEGMENTS),
@@ -121,7 +117,11 @@ class Delivery:
         return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)
 
     async def media(self, request: web.Request) -> web.StreamResponse:
-        """A Media Playlist, held as its delivery directives ask."""
+        """A Media Playlist, held as its delivery directives ask.
+
+        Without any it is held until the rendition's first Media Segment is finished: players
+        refuse a playlist that has Partial Segments alone.
+        """
         window = await self._window(request)
         name = request.match_info["rendition"]
         if not await window.wait_started(_START_WAIT_S):
@@ -130,6 +130,8 @@ class Delivery:
         self._seen(request)
         wanted = parse_directives(query.get("_HLS_msn"), query.get("_HLS_part"))
         delta = wants_delta(query.get("_HLS_skip"))
+        if wanted is None:
+            await self._first_segments(window)
         rendition = _rendition(window, name)
         compressed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
         variant = Variant(name, delta, compressed)
@@ -209,6 +211,14 @@ class Delivery:
                 raise NotInTime("the part did not come in time")
             rendition = _rendition(window, rendition.name)
         return rendition
+
+    async def _first_segments(self, window: LiveWindow) -> None:
+        """Until each rendition has a finished Media Segment; the stream's end will do."""
+        if not await window.wait_started(_START_WAIT_S):
+            raise NotThere("the stream has not started")
+        longest_s = max((r.target_duration_s for r in window.presentation().renditions), default=1)
+        if not await window.wait_segments(_HOLD_TARGETS * longest_s):
+            raise NotThere("no segment is finished yet")
 
     async def _window(self, request: web.Request) -> LiveWindow:
         """The stream's window, for whoever may play it."""

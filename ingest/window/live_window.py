@@ -50,6 +50,7 @@ class LiveWindow:
         self._ended = False
         self._version = 0
         self._started = asyncio.Event()
+        self._segmented = asyncio.Event()
         self._expired: list[str] = []
         self._watchers: list[Watcher] = []
 
@@ -100,6 +101,10 @@ class LiveWindow:
             changed.set()
         if self._playable() or self._ended:
             self._started.set()
+        if self._ended or (self._started.is_set() and self._has_segments()):
+            self._segmented.set()
+        else:
+            self._segmented.clear()
         for watcher in self._watchers:
             watcher(self, touched)
 
@@ -147,24 +152,19 @@ class LiveWindow:
 
     async def wait_started(self, timeout_s: float) -> bool:
         """Wait until every rendition has a part; False when `timeout_s` ran out before."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._started.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await _set_within(self._started, timeout_s)
+
+    async def wait_segments(self, timeout_s: float) -> bool:
+        """Wait until every rendition has a finished Media Segment, or the stream has ended; False
+        when `timeout_s` ran out before."""
+        return await _set_within(self._segmented, timeout_s)
 
     async def wait_change(self, name: str, timeout_s: float) -> bool:
         """Wait for the rendition's next change; False when there was none for `timeout_s`."""
         state = self._renditions.get(name)
         if state is None or self._ended:
             return False
-        try:
-            async with asyncio.timeout(timeout_s):
-                await state.changed.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await _set_within(state.changed, timeout_s)
 
     def take_expired(self) -> list[str]:
         """Files, relative to the stream's folder, that no playlist names any more, nor named for
@@ -176,6 +176,9 @@ class LiveWindow:
         return bool(self._renditions) and all(
             state.finished or state.open_parts for state in self._renditions.values()
         )
+
+    def _has_segments(self) -> bool:
+        return all(state.listed for state in self._renditions.values())
 
     def _apply(self, entry: JournalEntry) -> set[str]:
         match entry:
@@ -385,3 +388,12 @@ class LiveWindow:
 
 Watcher = Callable[[LiveWindow, Iterable[str]], None]
 """Gets the window, and the names of the renditions that have changed."""
+
+
+async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -260,7 +260,6 @@ def screening(matrix):
 @pytest.mark.parametrize(("name", "showing"), [(one.name, one) for one in SHOWINGS])
 def test_players_play_it_to_the_end(screening, name, showing):
     sample = screening.last_sample(showing)
-    print("SHOWN", showing.name, showing.player, played(sample), sample, sep="|")
     assert sample.errors == []
     assert played(sample), sample
 

@@ -27,8 +27,8 @@ const PLAYERS = {
     const hls = new Hls({ lowLatencyMode: live });
     window.player = hls;
     hls.on(Hls.Events.ERROR, (_, data) => {
-      // A stall is counted by the probe; anything fatal is an error.
-      if (data.fatal) probing.error(`hls.js: ${data.type} ${data.details}`);
+      // A stall is counted by the probe; anything fatal is an error, and so is a playlist refused.
+      if (data.fatal || /^(manifest|level|audioTrack)/.test(data.details)) probing.error(`hls.js: ${data.type} ${data.details}`);
     });
     latencyOf = () => (live ? hls.latency : NaN);
     hls.loadSource(url);

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 
+from ingest.delivery import app
 from ingest.delivery.app import Delivery, create_delivery
 from ingest.journal_entries import StreamFinished, part_name, segment_name
 from ingest.window.live_window import LiveWindow
@@ -131,17 +132,45 @@ async def test_what_is_not_there_is_not_found_and_not_cached(client, stage, path
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_manifest_needs_a_finished_segment(client, stage):
-    stage.live(segments=0, parts=2)
-    assert (await client.get("/show/manifest.mpd")).status == 404
-    assert (await client.get("/show/index.m3u8")).status == 200
+PLAYLISTS = ["/show/index.m3u8", "/show/video.m3u8", "/show/manifest.mpd"]
 
 
-async def test_a_request_for_a_stream_that_is_starting_is_held_until_it_has(client, stage):
-    request = asyncio.create_task(client.get("/show/index.m3u8"))
+@pytest.mark.parametrize("path", PLAYLISTS)
+async def test_the_first_answer_is_held_until_there_is_a_whole_segment(client, stage, path):
+    """hls.js refuses a playlist that has Partial Segments alone."""
+    request = asyncio.create_task(client.get(path))
     await until(lambda: stage.window._started._waiters)
-    stage.live(segments=0)
+    stage.live(segments=0, parts=2)
+    await until(lambda: stage.window._segmented._waiters)
+    assert not request.done()
+    stage.window.apply(stage.script.segments(1))
+    answer = await request
+    assert answer.status == 200
+    if path == "/show/video.m3u8":
+        assert "#EXTINF:" in await answer.text()
+
+
+async def test_who_asks_for_the_first_part_gets_it_when_it_is_there(client, stage):
+    stage.live(segments=0, parts=1)
+    answer = await client.get("/show/video.m3u8?_HLS_msn=0&_HLS_part=0")
+    assert answer.status == 200
+    assert "#EXTINF:" not in await answer.text()
+
+
+@pytest.mark.parametrize("path", PLAYLISTS)
+async def test_a_stream_that_ends_in_its_first_segment_is_answered(client, stage, path):
+    stage.live(segments=0, parts=1)
+    request = asyncio.create_task(client.get(path))
+    await until(lambda: stage.window._segmented._waiters)
+    stage.window.apply([StreamFinished(reason="test")])
     assert (await request).status == 200
+
+
+@pytest.mark.parametrize("path", PLAYLISTS)
+async def test_a_first_segment_that_does_not_come_is_not_there(client, stage, path, monkeypatch):
+    monkeypatch.setattr(app, "_HOLD_TARGETS", 0.01)
+    stage.live(segments=0, parts=1)
+    assert (await client.get(path)).status == 404
 
 
 # --- tokens -----------------------------------------------------------------------------------
