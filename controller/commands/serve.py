@@ -14,6 +14,7 @@ from controller.commands.options import (
     settings_or_exit,
     start_logging,
 )
+from controller.launcher import Launcher
 
 
 @click.command
@@ -26,5 +27,9 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
     """
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(run_daemon(settings)))
+
+    def run() -> int:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run_daemon(settings))
+
+    sys.exit(Launcher(run).run())

@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("GOLIVE_TEST_KILLS", "2"))
 """How often each process is killed, once in 16 s; 20 for the full length."""
 
 LONGEST_STOP_S = 2.0
-PACKAGER, DAEMON = "ingest.session.packager", "serve"
+PACKAGER, DAEMON = "packager", "daemon"
 BACK_S = 20.0
 
 
@@ -100,8 +100,8 @@ def kill_again_and_again(server, pusher, clip, viewer):
     for turn, victim in enumerate(victims):
         at = start + int(step * (turn + chance.uniform(0.3, 0.9)))
         viewer.look_on(lambda at=at: pusher.frames >= at, 120, done)
-        wait_until(lambda victim=victim: server.find_processes(victim), BACK_S, "one to kill")
-        for process in server.find_processes(victim):
+        wait_until(lambda victim=victim: processes(server, victim), BACK_S, "one to kill")
+        for process in processes(server, victim):
             process.send_signal(signal.SIGKILL)
         done = f"the kill of {victim}"
         if turn % 2:
@@ -111,10 +111,31 @@ def kill_again_and_again(server, pusher, clip, viewer):
     viewer.look_on(lambda: pusher.frames >= last, 120, done)
 
 
+def processes(server, victim):
+    """Those that do the work; the daemon's launcher only waits for its end."""
+    if victim == PACKAGER:
+        return server.find_processes("ingest.session.packager")
+    found = server.find_processes("controller.cli", "serve")
+    return [process for process in found if process.name() == "golive-daemon"]
+
+
 def reload_nginx(server):
     """`nginx -s reload` of both instances: a HUP to each master."""
     for config in ("http.conf", "rtmp.conf"):
         server.find_process("nginx: master", config).send_signal(signal.SIGHUP)
+
+
+def test_a_launcher_that_is_killed_with_its_daemon_loses_no_frame(server, clip):
+    """The supervisor starts both anew; that takes as long as the machine needs to import them."""
+    stream = server.live_stream("launched")
+    with Pusher(clip, server.push_url(stream.key)) as pusher:
+        pusher.wait_frames(120)
+        for process in server.find_processes("controller.cli", "serve"):
+            process.send_signal(signal.SIGKILL)
+        assert pusher.wait() == 0
+    end_when_drained(server, stream)
+    assert count_frames(server.vod(stream.id)) == clip.frames
+    assert "#EXT-X-DISCONTINUITY\n" not in playlist(server, stream, "video")
 
 
 def end_when_drained(server, stream):
