@@ -15,6 +15,7 @@ from controller.commands.options import (
     start_logging,
 )
 from controller.launcher import Launcher
+from controller.open_files import raise_open_files_limit
 
 
 @click.command
@@ -27,6 +28,7 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
     """
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
+    raise_open_files_limit()
 
     def run() -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
