@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,13 +11,18 @@ import structlog
 
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
+from controller.composition.derived import build_derived
 from controller.composition.http import build_http
+from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
+from controller.composition.objects import build_store
 from controller.composition.room import add_room, build_room
+from controller.composition.uploads import build_media
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
+from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.publishing.publish_service import PublishService
@@ -50,11 +55,18 @@ class Addresses:
         )
 
 
-async def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[], None] | None = None,
+    worker_command: Sequence[str] = (),
+) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
-    `ready` is called once both listeners answer. A background part that fails ends the daemon
-    with a failure: whoever supervises it starts it anew, from the journals.
+    `ready` is called once both listeners answer. `worker_command` starts a worker of background
+    jobs, which is kept running; none when it is empty or the settings want none. A background part
+    that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
+    journals.
     """
     log = structlog.get_logger()
     stopped = asyncio.Event()
@@ -64,6 +76,10 @@ async def serve(settings: Settings, *, ready: Callable[[], None] | None = None) 
     try:
         async with AsyncExitStack() as stack:
             running = await _start(settings, stack)
+            if worker_command and settings.job_workers:
+                worker = WorkerKeeper(worker_command)
+                stack.push_async_callback(worker.close)
+                worker.start()
             log.info("daemon_ready", http=Addresses.of(settings).http)
             if ready is not None:
                 ready()
@@ -95,16 +111,23 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     stack.push_async_callback(stores.database.close)
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
-    media = build_media_plane(settings, addresses.nginx_control, registry, stack)
+    objects = build_store(settings, stack)
+    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
+    desk = build_desk(settings, stores, stack)
+    uploads = build_media(settings, objects, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
+    derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     room = build_room(settings, stores, media, limits, clock)
-    lifecycle = build_lifecycle(settings, stores, media, room.announcer, visits, clock, stack)
-    guesses = FailureLimiter(FailureAllowance(), time.monotonic)
+    announcer, finished = room.announcer, derived.derivations.stream_finished
+    lifecycle = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
+    allowance = FailureAllowance.a_minute(settings.failures_per_minute)
+    guesses = FailureLimiter(allowance, time.monotonic)
     publishing = PublishService(access.stream_keys, stores.publications, lifecycle, visits, guesses)
-    app = build_http(settings, stores, access, media, lifecycle, room.announcer, clock)
+    app = build_http(settings, stores, access, media, uploads, derived, lifecycle, announcer, clock)
     socket_io = add_room(app, room, access, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
+    derived.start()
     private = create_hooks(publishing)
     private.add_routes([metrics_route(registry)])
     listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]

@@ -31,6 +31,9 @@ _COMMANDS = {
         "controller.commands.demo:demo", "Push a test picture with sound to a running server."
     ),
     "serve": LazyCommand("controller.commands.serve:serve", "Run the daemon alone."),
+    "worker": LazyCommand(
+        "controller.commands.worker:worker", "Do background jobs: videos, pictures."
+    ),
     "migrate": LazyCommand(
         "controller.commands.migrate:migrate", "Bring the database to this release's schema."
     ),

@@ -4,19 +4,24 @@
     ├── BadRequest (400)
     │   ├── ProductsNotAvailable · ProductsNotFound · StreamNotAttachable · StreamNotEditable
     │   ├── StreamNotScheduled · StreamWithoutProducts · HostNotReady · StreamNotLive
-    │   └── KeyNotRotatable · ProductMismatch · CannotFollowSelf · MalformedJson · BadHttpRequest
+    │   ├── KeyNotRotatable · ProductMismatch · CannotFollowSelf · MalformedJson · BadHttpRequest
+    │   └── NothingToClip
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
-    │   └── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
-    │   └── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · RouteNotFound
+    │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
+    │   └── UploadNotFound · ClipNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
-    │   └── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
+    │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
+    │   └── JobIsOver · TooManyClips
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
     ├── InternalError (500) · ConfigurationError (500, at the start only)
+    ├── ObjectsUnavailable · UploadsBusy (503, retryable) · StorageFull (507, retryable)
     └── StoreUnavailable (503, retryable)
         └── StoreOutdated
 
@@ -133,6 +138,13 @@ class ProductMismatch(BadRequest):
     default_detail = "product_id must be the product of the path"
 
 
+class NothingToClip(BadRequest):
+    """Nothing has been sent yet, or nothing was kept, or it is not ready."""
+
+    code = "nothing_to_clip"
+    default_detail = "There is nothing to cut a clip from"
+
+
 class CannotFollowSelf(BadRequest):
     """A host does not follow themself."""
 
@@ -200,6 +212,27 @@ class NotYourProduct(Forbidden):
     default_detail = "Not your product"
 
 
+class NotYourUpload(Forbidden):
+    """Uploads are their uploader's."""
+
+    code = "not_your_upload"
+    default_detail = "Not your upload"
+
+
+class NotYourJob(Forbidden):
+    """Jobs are shown to whoever handed them in."""
+
+    code = "not_your_job"
+    default_detail = "Not your job"
+
+
+class UploadTicketRefused(Forbidden):
+    """An upload address that was changed, or is too old."""
+
+    code = "upload_ticket_refused"
+    default_detail = "The upload address is not valid, or not any more"
+
+
 class NotInAudience(Forbidden):
     """The stream's audience does not include the caller."""
 
@@ -242,6 +275,27 @@ class UserNotFound(NotFound):
 
     code = "user_not_found"
     default_detail = "User not found"
+
+
+class UploadNotFound(NotFound):
+    """Nothing has been uploaded under this key."""
+
+    code = "upload_not_found"
+    default_detail = "Upload not found"
+
+
+class ClipNotFound(NotFound):
+    """The stream has no such clip, or it is not ready for others."""
+
+    code = "clip_not_found"
+    default_detail = "Clip not found"
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    code = "job_not_found"
+    default_detail = "Job not found"
 
 
 class RouteNotFound(NotFound):
@@ -292,6 +346,20 @@ class KeyRevoked(Conflict):
 
     code = "key_revoked"
     default_detail = "The stream key is no longer valid"
+
+
+class TooManyClips(Conflict):
+    """A stream has a limited number of clips, and of clips in the making."""
+
+    code = "too_many_clips"
+    default_detail = "The stream has too many clips, or too many in the making"
+
+
+class JobIsOver(Conflict):
+    """A job that has ended is not cancelled any more."""
+
+    code = "job_is_over"
+    default_detail = "The job has ended"
 
 
 class IdempotencyKeyReused(Conflict):
@@ -371,6 +439,36 @@ class StoreUnavailable(ControllerError):
     retryable = True
     title = "Service unavailable"
     default_detail = "The database is not available"
+
+
+class ObjectsUnavailable(ControllerError):
+    """The object store did not answer, or will not have it."""
+
+    code = "objects_unavailable"
+    http_status = 503
+    retryable = True
+    title = "Service unavailable"
+    default_detail = "The object store is not available"
+
+
+class UploadsBusy(ControllerError):
+    """As many uploads as the server takes at once are going on."""
+
+    code = "uploads_busy"
+    http_status = 503
+    retryable = True
+    title = "Service unavailable"
+    default_detail = "Too many uploads at once"
+
+
+class StorageFull(ControllerError):
+    """The disk has no room for the upload."""
+
+    code = "storage_full"
+    http_status = 507
+    retryable = True
+    title = "Insufficient storage"
+    default_detail = "There is no room for the upload"
 
 
 class StoreOutdated(StoreUnavailable):

@@ -133,6 +133,12 @@ class Settings(BaseSettings):
         description="Keys the look-up hash and the encryption of stream keys at rest. "
         "Empty: made at the first start and kept in the data folder.",
     )
+    failures_per_minute: int = Field(
+        default=20,
+        ge=1,
+        description="Wrong tokens, and wrong stream keys, that one address may send in a minute "
+        "before it is turned away for a while.",
+    )
     playback_token_ttl_s: int = Field(
         default=900, ge=30, le=86_400, description="Life of a signed playback token."
     )
@@ -174,6 +180,49 @@ class Settings(BaseSettings):
         gt=0,
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
+    )
+    thumbnail_interval_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=3600,
+        description="How often a live stream's picture is made anew; 0: never.",
+    )
+    clip_longest_s: float = Field(
+        default=300.0, ge=1, le=3600, description="The longest clip that a host may cut."
+    )
+    clip_longest_exact_s: float = Field(
+        default=60.0, ge=1, le=600, description="The same for clips that are cut at the very frame."
+    )
+    clips_per_stream: int = Field(
+        default=100, ge=1, le=1000, description="How many clips a stream may have."
+    )
+    job_workers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Background jobs at once: of `golive worker`, and of the worker that the "
+        "daemon keeps beside itself. 0: the daemon keeps none.",
+    )
+    job_time_limit_s: float = Field(
+        default=7200.0, gt=0, description="The longest that one media job may take."
+    )
+    job_memory_mb: int = Field(
+        default=3072, ge=512, description="The most memory that one media job's process may take."
+    )
+    media_max_bytes: int = Field(
+        default=4_000_000_000, ge=1, le=5_000_000_000, description="The largest video to upload."
+    )
+    media_max_duration_s: float = Field(
+        default=7200.0, gt=0, description="The longest uploaded video that is processed."
+    )
+    media_max_pixels: int = Field(
+        default=36_000_000,
+        ge=1,
+        description="The most pixels that one picture of an uploaded video may have; 8K has 33 "
+        "million.",
+    )
+    upload_url_ttl_s: int = Field(
+        default=900, ge=10, le=86_400, description="How long the address for an upload is good."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = Field(

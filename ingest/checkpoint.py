@@ -45,3 +45,4 @@ class TimelineState(msgspec.Struct, frozen=True, kw_only=True):
     audio_ms: int | None
     audio_dts: int | None
     audio_error: float
+    filling: bool = False

@@ -4,6 +4,10 @@ IngestError
 ├── SourceError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
+├── MediaRefused              an upload that cannot be processed; names the reason and the field
+├── FilesMissing             a recording's files are not where they should be, yet (retryable)
+├── TaskTooExpensive          a media task reached its limit of time or memory
+├── TaskCrashed               a media task's process ended without an answer
 ├── MalformedMedia            bytes that break the rules of their format
 ├── JournalCorrupt            a journal line before the last one cannot be read
 ├── OverBudget                one session more than the machine is to carry (retryable)
@@ -46,6 +50,40 @@ class MalformedMedia(IngestError):
     """Bytes that break the rules of their format."""
 
     code = "malformed_media"
+
+
+class MediaRefused(IngestError):
+    """An upload that cannot be processed: `reason` is stable, `field` names what is wrong."""
+
+    code = "media_refused"
+
+    def __init__(self, reason: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
+
+
+class FilesMissing(IngestError):
+    """Files of a recording are not on the store: not yet, or not any more."""
+
+    code = "files_missing"
+    retryable = True
+
+
+class TaskTooExpensive(IngestError):
+    """A media task was ended because it reached a limit."""
+
+    code = "media_too_expensive"
+
+
+class TaskCrashed(IngestError):
+    """A media task's process ended without an answer; `passing`: not through a fault of its own."""
+
+    code = "media_task_crashed"
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class JournalCorrupt(IngestError):

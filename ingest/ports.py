@@ -37,6 +37,12 @@ class ObjectStore(Protocol):
         """Store `data`; whole or not at all. Answers what the store confirmed."""
         ...
 
+    async def get_file(self, key: str, path: Path, most_bytes: int) -> int | None:
+        """Fetch the object into a new file at `path`, which may share its bytes with the store: it
+        is for reading only. Answers its size; None when there is no such object. Refused when it
+        has more than `most_bytes`."""
+        ...
+
     async def stat(self, key: str) -> StoredObject | None:
         """What is stored under `key`; None when there is nothing."""
         ...

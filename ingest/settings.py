@@ -30,3 +30,8 @@ class PackagingSettings:
     def segment_limit_s(self) -> float:
         """Longest Media Segment whose audio still rounds to the Target Duration."""
         return self.target_duration_s + 0.49 - _LONGEST_AUDIO_FRAME_S
+
+    @property
+    def follower_limit_s(self) -> float:
+        """Longest Media Segment of a track that follows another's cuts."""
+        return self.target_duration_s + 0.49

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from aiohttp import web
 
 from controller.api.binding import Binder, HeaderAuthenticator
 from controller.api.client_address import ClientAddress
+from controller.api.clips import ClipHandlers, clip_operations
 from controller.api.commands import Commands
 from controller.api.directory import DirectoryHandlers
 from controller.api.directory_routes import directory_operations
@@ -16,6 +18,7 @@ from controller.api.engagement import EngagementHandlers, PlaybackGranter
 from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
 from controller.api.health_routes import StreamHealthHandlers, health_operations
+from controller.api.media import MediaHandlers, media_operations
 from controller.api.middleware import answer_preflights, answer_problems, decorate, observe_requests
 from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
 from controller.api.playback_access import PATH, PlaybackAccessHandler
@@ -24,7 +27,13 @@ from controller.api.reading import MOST_BODY_BYTES
 from controller.api.registry import AnyOperation, DocumentedRoute
 from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
+from controller.api.uploads import PATH as UPLOAD_PATH
+from controller.api.uploads import UploadReceiver
+from controller.domain.clip_service import ClipService
+from controller.domain.derived import ClipRules, ClipSource, DerivedStore
 from controller.domain.engagement_service import EngagementService
+from controller.domain.jobs import JobDesk
+from controller.domain.media_service import MediaService
 from controller.domain.ports import (
     Clock,
     EngagementStore,
@@ -61,11 +70,17 @@ class ApiDependencies:
     clock: Clock
     urls: PublicUrls
     client_address: ClientAddress
+    media: MediaService
+    derived: DerivedStore
+    clip_source: ClipSource
+    clip_rules: ClipRules
+    jobs: JobDesk
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
     documented_routes: Sequence[DocumentedRoute] = ()
     extra_operations: Sequence[AnyOperation] = ()
+    upload_receiver: UploadReceiver | None = None
 
 
 def create_api(deps: ApiDependencies) -> web.Application:
@@ -89,6 +104,9 @@ def create_api(deps: ApiDependencies) -> web.Application:
     app.on_cleanup.append(commands.on_cleanup)
     for operation in operations:
         _add(app, operation.method, f"{BASE_PATH}{operation.path}", binder.bind(operation))
+    if deps.upload_receiver is not None:
+        receive = deps.upload_receiver.put
+        app.router.add_route("PUT", f"{BASE_PATH}{UPLOAD_PATH.replace('}', ':.+}')}", receive)
     info = ApiInfo(version=deps.version, public_url=deps.urls.public_url)
     document = openapi_document(operations, deps.documented_routes, info)
     page = docs_page(document)
@@ -119,6 +137,16 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         announcer=deps.announcer,
         clock=deps.clock,
     )
+    clips = ClipService(
+        streams=deps.streams,
+        audience=streams,
+        derived=deps.derived,
+        source=deps.clip_source,
+        jobs=deps.jobs,
+        rules=deps.clip_rules,
+        clock=deps.clock,
+        new_id=uuid4,
+    )
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
         *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
@@ -126,6 +154,8 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
         ),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
+        *media_operations(MediaHandlers(deps.media, deps.urls)),
+        *clip_operations(ClipHandlers(clips, deps.urls)),
     ]
 
 

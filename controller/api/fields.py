@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from controller.domain.media import ALLOWED_TYPES, UPLOAD_KEY_PATTERN
 from controller.domain.paging import CURSOR_PATTERN, Cursor
 
 UUID_PATTERN = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
@@ -91,6 +92,15 @@ DurationMin = Annotated[
     int, Field(ge=5, le=240, description="Minutes."), BeforeValidator(_parse_whole)
 ]
 Quantity = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_whole)]
+ClipTime = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="Seconds on the recording's timeline, which VOD players show.",
+    ),
+]
 SecondsOfStream = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_parse_whole)]
 Currency = Annotated[
     str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.")
@@ -125,6 +135,22 @@ Moment = Annotated[
         },
         mode="validation",
     ),
+]
+Filename = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_LINE)]
+UploadType = Annotated[
+    str,
+    StringConstraints(pattern=f"^({'|'.join(map(re.escape, ALLOWED_TYPES))})$"),
+    WithJsonSchema({"type": "string", "enum": [*ALLOWED_TYPES]}, mode="validation"),
+]
+UploadSize = Annotated[
+    int,
+    Field(ge=1, le=5_000_000_000, description="Bytes, exactly."),
+    BeforeValidator(_parse_whole),
+]
+UploadKey = Annotated[str, StringConstraints(max_length=300, pattern=UPLOAD_KEY_PATTERN)]
+PosterTime = Annotated[
+    float,
+    Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds from the video's start."),
 ]
 Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_limit)]
 CursorWord = Annotated[

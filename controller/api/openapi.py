@@ -50,7 +50,7 @@ def openapi_document(
         paths.setdefault(operation.path, {})[operation.method.lower()] = entry
     schemas = dict(definitions)
     for route in documented:
-        paths.setdefault(route.path, {})[route.method.lower()] = dict(route.operation)
+        paths.setdefault(route.path, {})[route.method.lower()] = _documented(route, references)
         schemas |= route.schemas
     return {
         "openapi": "3.1.0",
@@ -113,6 +113,12 @@ def _operation(
             "content": {"application/json": {"schema": schema}},
         }
     return entry
+
+
+def _documented(route: DocumentedRoute, references: _References) -> dict[str, Any]:
+    problem = references[(Problem, "serialization")]
+    responses = {**route.operation["responses"], **_refused(route.refusals, problem)}
+    return {**route.operation, "responses": responses}
 
 
 def _parameters(operation: AnyOperation) -> list[dict[str, Any]]:
@@ -180,15 +186,18 @@ def _responses(
     if operation.has_etag:
         responses["304"] = {"description": "What the caller has is still current."}
     problem = references[(Problem, "serialization")]
-    grouped: dict[int, list[type[ControllerError]]] = {}
-    for refusal in operation.all_refusals:
-        grouped.setdefault(refusal.http_status, []).append(refusal)
-    for status, refusals in sorted(grouped.items()):
-        responses[str(status)] = _refusals(refusals, problem)
-    return responses
+    return responses | _refused(operation.all_refusals, problem)
 
 
 _TEXT = {"type": "string"}
+
+
+def _refused(refusals: Sequence[type[ControllerError]], problem: dict[str, Any]) -> dict[str, Any]:
+    """The responses of a call's refusals, by status."""
+    grouped: dict[int, list[type[ControllerError]]] = {}
+    for refusal in refusals:
+        grouped.setdefault(refusal.http_status, []).append(refusal)
+    return {str(status): _refusals(grouped[status], problem) for status in sorted(grouped)}
 
 
 def _refusals(refusals: Sequence[type[ControllerError]], problem: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,9 @@ def show_stream(shown: ShownStream, urls: PublicUrls) -> StreamResponse:
         enable_comments=options.enable_comments,
         record_stream=options.record_stream,
         vod_url=stream.vod_url,
+        mp4_url=stream.mp4_url,
+        poster_url=stream.poster_url,
+        storyboard_url=stream.storyboard_url,
         peak_viewers=counters.peak_viewers,
         unique_viewers=counters.unique_viewers,
         total_likes=counters.total_likes,
@@ -168,4 +171,8 @@ def show_grant(stream: Stream, grant: PlaybackGrant, urls: PublicUrls) -> Playba
         hls_url=urls.hls(stream.id, token),
         dash_url=urls.dash(stream.id, token),
         vod_url=vod_url,
+        mp4_url=urls.with_token(stream.mp4_url, token),
+        poster_url=urls.with_token(stream.poster_url, token),
+        storyboard_url=urls.with_token(stream.storyboard_url, token),
+        thumbnail_url=urls.with_token(stream.thumbnail_url, token),
     )

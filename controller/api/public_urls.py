@@ -20,9 +20,30 @@ class PublicUrls:
         """The live MPD."""
         return f"{self.public_url}{_prefix(token)}/live/{stream_id}/manifest.mpd"
 
+    def thumbnail(self, stream_id: UUID) -> str:
+        """The newest picture of a live stream."""
+        return f"{self.public_url}/live/{stream_id}/thumbnail.jpg"
+
+    def clip(self, stream_id: UUID, clip_id: UUID, suffix: str = "mp4") -> str:
+        """A clip, or with the suffix `jpg` its picture."""
+        return f"{self.vod_base_url}/vods/{stream_id}/clips/{clip_id}.{suffix}"
+
+    def with_token(self, url: str | None, token: str | None) -> str | None:
+        """An address of ours with the token in front of its path."""
+        if url is None or token is None:
+            return url
+        for base in (self.vod_base_url, self.public_url):
+            if url.startswith(f"{base}/"):
+                return f"{base}{_prefix(token)}{url.removeprefix(base)}"
+        return url
+
     def vod(self, stream_id: UUID, token: str | None = None) -> str:
         """The recording's Multivariant Playlist."""
         return f"{self.vod_base_url}{_prefix(token)}/vods/{stream_id}.m3u8"
+
+    def stored(self, key: str) -> str:
+        """An object that is for everybody who knows its address."""
+        return f"{self.vod_base_url}/{key}"
 
 
 def _prefix(token: str | None) -> str:

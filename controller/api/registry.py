@@ -117,12 +117,14 @@ class Operation(Generic[BodyT, QueryT]):
 class DocumentedRoute:
     """A call that another module serves: its OpenAPI path item entry, written by hand.
 
-    `operation` is an OpenAPI operation object; `schemas` are the components that it refers to.
+    `operation` is an OpenAPI operation object; `refusals` are added to its responses; `schemas`
+    are the components that it refers to.
     """
 
     method: str
     path: str
     operation: Mapping[str, Any]
+    refusals: tuple[type[ControllerError], ...] = ()
     schemas: Mapping[str, Any] = field(default_factory=dict)
 
 

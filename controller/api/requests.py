@@ -8,21 +8,27 @@ from pydantic_core import PydanticCustomError
 
 from controller.api.fields import (
     Category,
+    ClipTime,
     Currency,
     CursorWord,
     Description,
     DurationMin,
+    Filename,
     Id,
     Latitude,
     Limit,
     Longitude,
     Moment,
+    PosterTime,
     Price,
     Quantity,
     SecondsOfStream,
     SecureWebAddress,
     Share,
     Title,
+    UploadKey,
+    UploadSize,
+    UploadType,
     Username,
     WebAddress,
 )
@@ -108,6 +114,19 @@ class GoLive(JsonBody):
 
     camera_ready: bool
     checklist_complete: bool
+
+
+class ClipCreate(JsonBody):
+    """A clip to be cut from what is live, or from the recording."""
+
+    start: ClipTime
+    end: ClipTime
+    title: Title
+    exact: bool = Field(
+        default=False,
+        description="Cut at the very frame, with a short re-encode. Otherwise the clip starts at "
+        "the keyframe before `start` and ends with the chunk that holds `end`.",
+    )
 
 
 class ProductTagRequest(JsonBody):
@@ -221,3 +240,24 @@ class DevicePut(
     RootModel[Annotated[FcmDevice | WebPushDevice, Field(discriminator="kind")]],
 ):
     """A push target of the caller's."""
+
+
+class UploadCreate(JsonBody):
+    """What is to be uploaded."""
+
+    filename: Filename
+    content_type: UploadType
+    size: UploadSize
+
+
+class VideoOptions(JsonBody):
+    """How a video is processed."""
+
+    poster_timestamp_seconds: PosterTime = 1.0
+
+
+class VideoProcess(JsonBody):
+    """Which upload to process."""
+
+    key: UploadKey
+    options: VideoOptions = VideoOptions()

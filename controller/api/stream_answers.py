@@ -43,7 +43,9 @@ class StreamResponse(Answered):
     stream_key: str | None = Field(description="For the owner; null for anyone else.")
     hls_url: str
     dash_url: str
-    thumbnail_url: str | None
+    thumbnail_url: str | None = Field(
+        description="A JPEG: the newest picture while live, the poster of the recording afterwards."
+    )
     viewer_count: int
     total_views: int
     duration_seconds: int | None = Field(description="Null until the stream has ended.")
@@ -58,6 +60,16 @@ class StreamResponse(Answered):
     enable_comments: bool
     record_stream: bool
     vod_url: str | None
+    mp4_url: str | None = Field(
+        description="The recording as one progressive MP4; null until it has been made."
+    )
+    poster_url: str | None = Field(
+        description="A JPEG of the recording; null until it has been made."
+    )
+    storyboard_url: str | None = Field(
+        description="WebVTT that names tiles of JPEG sheets (`#xywh`) for seeking in the "
+        "recording; null until it has been made."
+    )
     peak_viewers: int
     unique_viewers: int
     total_likes: int
@@ -181,3 +193,7 @@ class PlaybackGranted(CamelAnswer):
     hls_url: str
     dash_url: str
     vod_url: str | None
+    mp4_url: str | None
+    poster_url: str | None
+    storyboard_url: str | None
+    thumbnail_url: str | None

@@ -5,6 +5,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from controller.errors import TooManyFailures
 
@@ -18,6 +19,11 @@ class FailureAllowance:
     burst: int = 20
     per_minute: float = 20.0
     sources: int = 10_000
+
+    @classmethod
+    def a_minute(cls, count: int) -> Self:
+        """`count` in a minute, all of them at once if need be."""
+        return cls(burst=count, per_minute=count)
 
 
 class FailureLimiter:

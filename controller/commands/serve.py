@@ -1,6 +1,7 @@
 """`golive serve`."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -31,7 +32,18 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
     raise_open_files_limit()
 
     def run() -> int:
+        # In the daemon, not in its launcher: the worker's parent is the one that serves.
+        worker = _worker(data_dir, config_file)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(run_daemon(settings))
+            return runner.run(run_daemon(settings, worker_command=worker))
 
     sys.exit(Launcher(run).run())
+
+
+def _worker(data_dir: Path | None, config_file: Path | None) -> tuple[str, ...]:
+    """The command line of the worker that this daemon keeps beside itself."""
+    return (
+        *(sys.executable, "-m", "controller.cli", "worker", "--parent", str(os.getpid())),
+        *(("--data", str(data_dir)) if data_dir is not None else ()),
+        *(("--config", str(config_file)) if config_file is not None else ()),
+    )

@@ -47,7 +47,8 @@ async def build_access(
         issuer=settings.auth_issuer,
     )
     tokens = BearerTokens(rules, await _token_keys(settings, secrets, stack))
-    failures = FailureLimiter(FailureAllowance(), time.monotonic)
+    allowance = FailureAllowance.a_minute(settings.failures_per_minute)
+    failures = FailureLimiter(allowance, time.monotonic)
     playback = PlaybackTokens(secrets.keys, settings.playback_token_ttl_s, clock)
     return Access(
         secrets=secrets,

@@ -7,10 +7,11 @@ from aiohttp import web
 from controller.api.app import ApiDependencies, create_api
 from controller.api.client_address import ClientAddress
 from controller.api.health import ReadinessCheck
-from controller.api.public_urls import PublicUrls
 from controller.composition.access import Access
+from controller.composition.derived import DerivedParts, public_urls
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane
+from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock, PublishingControl, StreamAnnouncer
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -26,6 +27,8 @@ def build_http(
     stores: Stores,
     access: Access,
     media: MediaPlane,
+    uploads: MediaParts,
+    derived: DerivedParts,
     publishing: PublishingControl,
     announcer: StreamAnnouncer,
     clock: Clock,
@@ -50,11 +53,17 @@ def build_http(
             sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
             clock=clock,
-            urls=PublicUrls(settings.public_url, settings.rtmp_url, settings.vod_base),
+            urls=public_urls(settings),
             client_address=ClientAddress(settings.trusted_proxies),
             version=version("golive"),
             cors_origins=settings.cors_origins,
             documented_routes=DOCUMENTED_ROUTES,
+            media=uploads.service,
+            upload_receiver=uploads.receiver,
+            derived=stores.derived,
+            clip_source=derived.clip_source,
+            clip_rules=derived.clip_rules,
+            jobs=derived.jobs,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),

@@ -2,8 +2,10 @@
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
@@ -16,7 +18,7 @@ from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import Admission, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
 
 _BUDGET_PER_CORE = 60.0
 """Two thirds of what a core was measured to carry in passthrough sessions of 6 Mbit/s."""
@@ -31,7 +33,11 @@ class MediaPlane:
 
 
 def build_media_plane(
-    settings: Settings, nginx_control: str, registry: CollectorRegistry, stack: AsyncExitStack
+    settings: Settings,
+    objects: ObjectStore,
+    nginx_control: str,
+    registry: CollectorRegistry,
+    stack: AsyncExitStack,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
@@ -39,7 +45,7 @@ def build_media_plane(
     stack.push_async_callback(nginx.close)
     supervisor = SessionSupervisor(
         data / "live",
-        build_uploader(settings, stack),
+        build_uploader(settings, objects, stack),
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
@@ -66,10 +72,14 @@ def build_lifecycle(
     announcer: EncoderAnnouncer,
     visits: Visits,
     clock: Clock,
+    on_finished: Callable[[UUID, bool], None],
     stack: AsyncExitStack,
 ) -> StreamLifecycle:
-    """What becomes of streams, from the first encoder to the VOD; `stack` closes it."""
-    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base)
+    """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
+
+    on_finished: called when a stream's media are, with whether there is a recording.
+    """
+    recordings = Recordings(stores.streams, media.supervisor, settings.vod_base, on_finished)
     stack.push_async_callback(recordings.close)
     lifecycle = StreamLifecycle(
         stores.streams,

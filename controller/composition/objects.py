@@ -12,13 +12,8 @@ from ingest.s3 import S3ObjectStore, S3Settings, s3_client
 LEDGER_FILE = "uploads.db"
 
 
-def build_uploader(settings: Settings, stack: AsyncExitStack) -> Uploader:
-    """The uploader over the configured store; `stack` closes both.
-
-    Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
-    store that is away must not keep the daemon from starting.
-    """
-    store = _store(settings, stack)
+def build_uploader(settings: Settings, store: ObjectStore, stack: AsyncExitStack) -> Uploader:
+    """The uploader over the store; `stack` closes it. Raises ConfigurationError."""
     try:
         ledger = UploadLedger(settings.data_dir.absolute() / LEDGER_FILE)
     except IngestError as error:
@@ -51,7 +46,12 @@ def s3_settings(settings: Settings) -> S3Settings:
     )
 
 
-def _store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+def build_store(settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+    """The store that the settings name; `stack` closes it.
+
+    Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
+    store that is away must not keep the daemon from starting.
+    """
     if settings.store_url.startswith("s3://"):
         at = s3_settings(settings)
         try:

@@ -67,6 +67,9 @@ class Stream:
     end_reason: EndReason | None = None
     duration_s: int | None = None
     vod_url: str | None = None
+    mp4_url: str | None = None
+    poster_url: str | None = None
+    storyboard_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from uuid import UUID
 
@@ -25,14 +26,22 @@ _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
 
 class Recordings:
-    """Finishes ended streams: ENDLIST, VOD, then the live files go."""
+    """Finishes ended streams: ENDLIST, VOD, then the live files go.
+
+    on_finished: called when a stream's media are, with whether there is a recording.
+    """
 
     def __init__(
-        self, streams: StreamStore, supervisor: SessionSupervisor, vod_base_url: str
+        self,
+        streams: StreamStore,
+        supervisor: SessionSupervisor,
+        vod_base_url: str,
+        on_finished: Callable[[UUID, bool], None] = lambda _, __: None,
     ) -> None:
         self._streams = streams
         self._supervisor = supervisor
         self._vod_base_url = vod_base_url
+        self._on_finished = on_finished
         self._tasks = BackgroundTasks()
         self._running: dict[UUID, asyncio.Task[str | None]] = {}
         self._log = structlog.get_logger()
@@ -100,6 +109,7 @@ class Recordings:
                 )
                 attempt += 1
                 await asyncio.sleep(wait_s)
+        self._on_finished(stream.id, url is not None)
         self._tasks.start(self._forget_later(stream.id), f"forget-{stream.id}")
         return url
 

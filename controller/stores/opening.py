@@ -6,7 +6,9 @@ from pathlib import Path
 from controller.domain.ports import Clock
 from controller.stores.catalogue import SqlCatalogue
 from controller.stores.database import Database, DatabaseLimits, open_database
+from controller.stores.derived import SqlDerived
 from controller.stores.engagement import SqlEngagement
+from controller.stores.jobs import SqlJobs
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
 from controller.stores.revision import head_revision
@@ -29,6 +31,8 @@ class Stores:
     users: SqlUsers
     products: SqlProducts
     engagement: SqlEngagement
+    jobs: SqlJobs
+    derived: SqlDerived
 
 
 def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
@@ -46,6 +50,8 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         users=SqlUsers(database, clock),
         products=SqlProducts(database, clock),
         engagement=SqlEngagement(database, clock),
+        jobs=SqlJobs(database, clock),
+        derived=SqlDerived(database, clock),
     )
 
 

@@ -35,6 +35,9 @@ def stream_from(row: Row[Any] | RowMapping) -> Stream:
         end_reason=columns["end_reason"],
         duration_s=columns["duration_s"],
         vod_url=columns["vod_url"],
+        mp4_url=columns["mp4_url"],
+        poster_url=columns["poster_url"],
+        storyboard_url=columns["storyboard_url"],
     )
 
 

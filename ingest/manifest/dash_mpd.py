@@ -164,26 +164,38 @@ def _period(
 ) -> ET.Element:
     """A Period at `start_s`, where the media's own clock is at `offset_s`."""
     period = ET.SubElement(mpd, "Period", id=stretch.id, start=_duration(start_s))
-    for position, track in enumerate(stretch.tracks):
-        _adaptation_set(period, position, track, base, offset_s)
+    for position, tracks in enumerate(_switching_sets(stretch.tracks)):
+        _adaptation_set(period, position, tracks, base, offset_s)
     return period
 
 
+def _switching_sets(tracks: tuple[_Track, ...]) -> list[list[_Track]]:
+    """Video that players may switch between, together; each rendition of sound by itself."""
+    videos = [track for track in tracks if track.rendition.kind is MediaKind.VIDEO]
+    others = [[track] for track in tracks if track.rendition.kind is not MediaKind.VIDEO]
+    return [videos, *others] if videos else others
+
+
 def _adaptation_set(
-    period: ET.Element, position: int, part: _Track, base: str, offset_s: float
+    period: ET.Element, position: int, parts: list[_Track], base: str, offset_s: float
 ) -> None:
-    rendition, init = part.rendition, part.init
-    video = rendition.kind is MediaKind.VIDEO
+    kind = parts[0].rendition.kind
     adaptation = ET.SubElement(
         period,
         "AdaptationSet",
         id=str(position),
-        contentType=rendition.kind.value,
-        mimeType="video/mp4" if video else "audio/mp4",
+        contentType=kind.value,
+        mimeType="video/mp4" if kind is MediaKind.VIDEO else "audio/mp4",
         segmentAlignment="true",
     )
-    if all(segment.independent for segment in part.segments):
+    if all(segment.independent for part in parts for segment in part.segments):
         adaptation.set("startWithSAP", "1")
+    for part in parts:
+        _representation(adaptation, part, base, offset_s)
+
+
+def _representation(adaptation: ET.Element, part: _Track, base: str, offset_s: float) -> None:
+    rendition, init = part.rendition, part.init
     representation = ET.SubElement(
         adaptation,
         "Representation",
@@ -191,7 +203,7 @@ def _adaptation_set(
         bandwidth=str(max(1, rendition.peak_bandwidth)),
         codecs=init.codecs,
     )
-    if video:
+    if rendition.kind is MediaKind.VIDEO:
         representation.set("width", str(init.width))
         representation.set("height", str(init.height))
     else:

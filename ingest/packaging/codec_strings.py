@@ -3,6 +3,8 @@
 from ingest.errors import MalformedMedia
 from ingest.media import AudioFormat, Codec, TrackFormat, VideoFormat
 
+_MPEG_1_RATE = 32_000
+
 
 def codec_string(track: TrackFormat) -> str:
     """The `codecs` parameter of `track`; MalformedMedia when its configuration is too short."""
@@ -45,12 +47,18 @@ def _audio(track: AudioFormat) -> str:
     if track.codec is Codec.OPUS:
         return "opus"
     if track.codec is Codec.MP3:
-        return "mp4a.40.34"
+        return f"mp4a.{mp3_object_type(track):X}"
     _require(track.config, 2, "AudioSpecificConfig")
     object_type = track.config[0] >> 3
     if object_type == 31:  # noqa: PLR2004  the escape value: six more bits follow
         object_type = 32 + ((track.config[0] & 7) << 3 | track.config[1] >> 5)
     return f"mp4a.40.{object_type}"
+
+
+def mp3_object_type(track: AudioFormat) -> int:
+    """The objectTypeIndication (ISO/IEC 14496-1 §7.2.6.6) of layer III: MPEG-1, or MPEG-2 with its
+    halved sample rates."""
+    return 0x6B if track.sample_rate >= _MPEG_1_RATE else 0x69
 
 
 def _require(config: bytes, length: int, name: str) -> None:

@@ -4,6 +4,7 @@ import struct
 
 from ingest.media import AudioFormat, Codec, TrackFormat, VideoFormat
 from ingest.packaging.boxes import box, full_box
+from ingest.packaging.codec_strings import mp3_object_type
 
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _UNDEFINED_LANGUAGE = 0x55C4  # "und" packed in 5-bit letters (ISO/IEC 14496-12 §8.4.2.3)
@@ -12,7 +13,6 @@ _SAMPLE_ENTRIES = {
     Codec.HEVC: (b"hvc1", b"hvcC"),
     Codec.AV1: (b"av01", b"av1C"),
 }
-_MP3_OBJECT_TYPE = 0x6B
 _AAC_OBJECT_TYPE = 0x40
 
 
@@ -112,7 +112,7 @@ def _dops(track: AudioFormat) -> bytes:
 def _esds(track: AudioFormat) -> bytes:
     """ES_Descriptor (ISO/IEC 14496-1 §7.2.6.5) for AAC and MP3 in MPEG-4 audio."""
     mp3 = track.codec is Codec.MP3
-    object_type = _MP3_OBJECT_TYPE if mp3 else _AAC_OBJECT_TYPE
+    object_type = mp3_object_type(track) if mp3 else _AAC_OBJECT_TYPE
     audio_stream = 0x15
     specific = b"" if mp3 else _descriptor(0x05, track.config)
     decoder = _descriptor(0x04, struct.pack(">BB3xII", object_type, audio_stream, 0, 0), specific)

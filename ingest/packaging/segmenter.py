@@ -10,16 +10,17 @@ Where the leader cuts:
   - without a keyframe, when the segment would otherwise outgrow the Target Duration: an encoder
     whose GOP is longer breaks into segments that do not start with a keyframe, rather than into
     ones that are longer than the playlist promised (RFC 8216 §4.3.3.1).
+
+A track that stays away for longer than a segment may last leaves gaps: Media Segments without
+parts, none of them longer than the others may be.
 """
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
-from ingest.checkpoint import SegmenterState, TrackState
+from ingest.checkpoint import SegmenterState
 from ingest.media import AudioFormat, MediaKind, Sample, TrackFormat
-from ingest.packaging.fragment import audio_chunk, audio_tfhd, video_chunk
+from ingest.packaging.open_track import OpenTrack, SegmentSink
 from ingest.settings import PackagingSettings
 
 _MAX_PENDING_CUTS = 2
@@ -28,158 +29,6 @@ _MAX_PENDING_CUTS = 2
 
 _DRIFT_PARTS = 50
 """Audio that moves by less than 1/50 s stays in its chunk; the next chunk's tfdt takes it up."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartReady:
-    """A finished Partial Segment: one CMAF chunk.
-
-    `start` and `duration` are in track ticks, on the presentation timeline of the Period; `index`
-    counts within its Media Segment, `number` within the rendition. `independent`: it holds a
-    keyframe; `sync_start`: it begins with one.
-    """
-
-    kind: MediaKind
-    msn: int
-    index: int
-    number: int
-    start: int
-    duration: int
-    independent: bool
-    sync_start: bool
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentReady:
-    """A finished Media Segment, the concatenation of `parts` Partial Segments.
-
-    No parts: the track had nothing in this stretch of time (a gap).
-    """
-
-    kind: MediaKind
-    msn: int
-    start: int
-    duration: int
-    parts: int
-
-
-class SegmentSink(Protocol):
-    """Takes what the segmenter finishes, in order."""
-
-    def part(self, part: PartReady) -> None:
-        """Take a Partial Segment."""
-        ...
-
-    def segment(self, segment: SegmentReady) -> None:
-        """Take a Media Segment whose parts came before."""
-        ...
-
-
-class _Track:
-    """What is open on one track: the part that grows, and the segment around it."""
-
-    def __init__(self, track: TrackFormat, number: int, msn: int, sink: SegmentSink) -> None:
-        self.format = track
-        self.timescale = track.timescale
-        self.number = number
-        self.msn = msn
-        self.started = False
-        self.segment_start = 0
-        self.end = 0  # decode time behind the last sample taken
-        self.part_span = 0  # ticks in the open part
-        self._shift = 0  # presentation time - decode time of the Period's first sample
-        self._sink = sink
-        self._index = 0
-        self._samples: list[Sample] = []
-        self._durations: list[int] = []
-        self._tfhd = audio_tfhd(track.frame_samples) if isinstance(track, AudioFormat) else b""
-
-    @property
-    def open_samples(self) -> int:
-        """Samples in the open part."""
-        return len(self._samples)
-
-    @property
-    def holds_media(self) -> bool:
-        """Whether the open segment has anything in it."""
-        return bool(self._samples or self._index)
-
-    def opens_segment(self, held: int) -> bool:
-        """Whether the open segment holds no more than `held` samples."""
-        return self.started and self._index == 0 and len(self._samples) == held
-
-    def state(self) -> TrackState:
-        """Where the track stands at the start of its open part."""
-        return TrackState(
-            started=self.started,
-            number=self.number,
-            msn=self.msn,
-            index=self._index,
-            segment_start=self.segment_start,
-            end=self._samples[0].dts if self._samples else self.end,
-            shift=self._shift,
-        )
-
-    def restore(self, state: TrackState) -> None:
-        """Go on from `state`."""
-        self.started, self.number, self.msn = state.started, state.number, state.msn
-        self._index, self._shift = state.index, state.shift
-        self.segment_start, self.end = state.segment_start, state.end
-
-    def start(self, sample: Sample) -> None:
-        """The first sample opens the first segment."""
-        self.started = True
-        self.segment_start = self.end = sample.dts
-        self._shift = sample.cts_offset
-
-    def take(self, sample: Sample, duration: int) -> None:
-        """Add a sample to the open part; `duration` in ticks."""
-        self._samples.append(sample)
-        self._durations.append(duration)
-        self.part_span += duration
-        self.end = sample.dts + duration
-
-    def end_part(self) -> None:
-        """Close the open part, if it holds anything."""
-        if not self._samples:
-            return
-        if self._tfhd:
-            data = audio_chunk(self.number, self._samples, self._tfhd)
-        else:
-            data = video_chunk(self.number, self._samples, self._durations)
-        self._sink.part(
-            PartReady(
-                kind=self.format.kind,
-                msn=self.msn,
-                index=self._index,
-                number=self.number,
-                start=self._samples[0].dts + self._shift,
-                duration=self.part_span,
-                independent=any(sample.is_key for sample in self._samples),
-                sync_start=self._samples[0].is_key,
-                data=data,
-            )
-        )
-        self.number += 1
-        self._index += 1
-        self._samples, self._durations, self.part_span = [], [], 0
-
-    def end_segment(self, next_start: int) -> None:
-        """Close the open segment; the next one starts at decode time `next_start`."""
-        self.end_part()
-        self._sink.segment(
-            SegmentReady(
-                kind=self.format.kind,
-                msn=self.msn,
-                start=self.segment_start + self._shift,
-                duration=next_start - self.segment_start,
-                parts=self._index,
-            )
-        )
-        self.msn += 1
-        self._index = 0
-        self.segment_start = next_start
 
 
 class Segmenter:
@@ -200,7 +49,7 @@ class Segmenter:
     ) -> None:
         numbers = next_numbers or {}
         self._tracks = {
-            track.kind: _Track(track, numbers.get(track.kind, 0), next_msn, sink)
+            track.kind: OpenTrack(track, numbers.get(track.kind, 0), next_msn, sink)
             for track in tracks
         }
         self._video = self._tracks.get(MediaKind.VIDEO)
@@ -208,7 +57,7 @@ class Segmenter:
         self._part_limit_s = settings.part_limit_s
         self._segment_limit_s = settings.segment_limit_s
         self._segment_target_s = settings.segment_target_s
-        self._follow_limit_s = settings.segment_limit_s
+        self._follow_limit_s = settings.follower_limit_s
         self._pending: Sample | None = None  # the frame whose duration the next one tells
         self._last_duration = 0
         self._last_key_dts = 0
@@ -265,13 +114,16 @@ class Segmenter:
                 self._last_key_dts = sample.dts
             return
         duration = sample.dts - pending.dts
-        self._last_duration = duration
-        self._make_room(track, pending, duration)
-        track.take(pending, duration)
-        if self._video_segment_ends(track, sample, duration):
-            self._cut_video(track, sample)
-        elif track.part_span + duration > self._part_limit_s * track.timescale:
-            track.end_part()
+        if duration > self._limit(track):
+            self._bridge_video(track, pending, sample)
+        else:
+            self._last_duration = duration
+            self._make_room(track, pending, duration)
+            track.take(pending, duration)
+            if self._video_segment_ends(track, sample, duration):
+                self._cut_video(track, sample)
+            elif track.part_span + duration > self._part_limit_s * track.timescale:
+                track.end_part()
         if sample.is_key:
             self._last_key_dts = sample.dts
 
@@ -292,38 +144,84 @@ class Segmenter:
             track.end_part()
         track.take(sample, duration)
 
-    def _cut_audio(self, track: _Track, sample: Sample, duration: int) -> None:
+    def _cut_audio(self, track: OpenTrack, sample: Sample, duration: int) -> None:
         """End the segments that `sample` does not belong to."""
+        hole = (sample.dts - track.end) * _DRIFT_PARTS > track.timescale
         if self._video is None:
+            self._bridge_audio(track, sample)
             if sample.dts - track.segment_start >= self._segment_target_s * track.timescale:
                 track.end_segment(sample.dts)
             return
-        hole = (sample.dts - track.end) * _DRIFT_PARTS > track.timescale
         while self._cuts and sample.dts >= self._cuts[0] * track.timescale:
+            if not (hole or track.holds_media):
+                break  # a segment shorter than a frame: it gets this one
             cut_s = self._cuts.popleft()
             if hole:  # it belongs to no segment, or one would be as long as it is
                 self._end_audio_at(track, cut_s)
             else:
                 track.end_segment(sample.dts)
-        if sample.dts + duration - track.segment_start > self._follow_limit_s * track.timescale:
-            track.end_segment(sample.dts)  # the video has stopped: go on without it
+        if hole:
+            self._bridge_audio(track, sample)
+        span = sample.dts + duration - track.segment_start
+        if span > self._follow_limit_s * track.timescale:
+            if self._cuts:
+                self._cuts.popleft()  # it would come too late by a frame or two
+            track.end_segment(sample.dts)  # else the video has stopped: go on without it
 
     def finish(self) -> None:
-        """Close what is open; the last frame lasts as long as the one before it."""
+        """Close what is open; the last frame lasts as long as the one before it, or until its
+        segment is full when the sound goes on without it."""
         video, audio = self._video, self._audio
         if video is not None and self._pending is not None:
-            video.take(self._pending, self._last_duration or video.timescale // 30)
+            self._finish_video(video, self._pending)
             self._pending = None
-            video.end_segment(video.end)
         if audio is not None and (audio.started or video is not None):
             while self._cuts:
                 self._end_audio_at(audio, self._cuts.popleft())
             if video is None or audio.msn < video.msn or audio.holds_media:
                 audio.end_segment(max(audio.end, audio.segment_start))
-            while video is not None and video.started and video.msn < audio.msn:
-                video.end_segment(video.end)  # a gap where audio went on alone
 
-    def _make_room(self, track: _Track, pending: Sample, duration: int) -> None:
+    def _finish_video(self, track: OpenTrack, pending: Sample) -> None:
+        audio = self._audio
+        end = 0
+        if audio is not None and audio.started:
+            end = audio.end * track.timescale // audio.timescale - track.shift
+        if end - pending.dts > self._limit(track) or (audio and audio.msn > track.msn):
+            self._bridge_video(track, pending, pending._replace(dts=max(end, pending.dts)))
+        else:
+            track.take(pending, self._last_duration or track.timescale // 30)
+            track.end_segment(track.end)
+
+    def _limit(self, track: OpenTrack) -> int:
+        """Ticks that a segment may last."""
+        return int(self._segment_limit_s * track.timescale)
+
+    def _bridge_video(self, track: OpenTrack, pending: Sample, sample: Sample) -> None:
+        """`sample` comes too late for `pending` to last until then: `pending` stays until its
+        segment is full, the rest is a gap. Audio that went on alone has cut its segments alike."""
+        limit = self._limit(track)
+        usual = min(self._last_duration or track.timescale // 30, limit)
+        if pending.dts + usual - track.segment_start > limit:
+            self._cut_video(track, pending)
+        track.end_part()
+        full = track.segment_start + limit
+        track.take(pending, full - pending.dts)
+        self._cut_video(track, sample._replace(dts=full))
+        ahead = self._audio.msn - track.msn if self._audio is not None else -1
+        longest = int(self._follow_limit_s * track.timescale)
+        pieces = max(-(-(sample.dts - full) // longest), ahead + 1)
+        for piece in range(1, pieces + 1):
+            self._cut_video(track, sample._replace(dts=_between(full, sample.dts, piece, pieces)))
+
+    def _bridge_audio(self, track: OpenTrack, sample: Sample) -> None:
+        """Close the segments that end in the hole before `sample`, with what they have."""
+        limit = self._limit(track)
+        while sample.dts - track.segment_start > limit:
+            if self._cuts:
+                self._cuts.popleft()
+            track.end_segment(max(track.end, track.segment_start + limit))
+
+    def _make_room(self, track: OpenTrack, pending: Sample, duration: int) -> None:
         """Close what `pending` does not fit, when it lasts longer than was expected."""
         if pending.dts + duration - track.segment_start > self._segment_limit_s * track.timescale:
             if pending.dts > track.segment_start:
@@ -331,14 +229,14 @@ class Segmenter:
         elif track.part_span + duration > self._part_limit_s * track.timescale:
             track.end_part()
 
-    def _cut_video(self, track: _Track, first: Sample) -> None:
+    def _cut_video(self, track: OpenTrack, first: Sample) -> None:
         """End the segment before `first`; audio follows, unless it went ahead already."""
-        if self._audio is None or self._audio.msn <= track.msn:
+        if self._audio is not None and self._audio.msn <= track.msn:
             self._cuts.append((first.dts + first.cts_offset) / track.timescale)
         track.end_segment(first.dts)
         self._drop_overdue_cuts()
 
-    def _video_segment_ends(self, track: _Track, sample: Sample, duration: int) -> bool:
+    def _video_segment_ends(self, track: OpenTrack, sample: Sample, duration: int) -> bool:
         elapsed = sample.dts - track.segment_start
         limit = self._segment_limit_s * track.timescale
         if sample.is_key:
@@ -350,7 +248,12 @@ class Segmenter:
         while self._audio is not None and len(self._cuts) > _MAX_PENDING_CUTS:
             self._end_audio_at(self._audio, self._cuts.popleft())
 
-    @staticmethod
-    def _end_audio_at(track: _Track, cut_s: float) -> None:
-        cut = max(track.end, track.segment_start, int(cut_s * track.timescale))
-        track.end_segment(cut)
+    def _end_audio_at(self, track: OpenTrack, cut_s: float) -> None:
+        latest_s = track.segment_start / track.timescale + self._follow_limit_s
+        cut = int(min(cut_s, latest_s) * track.timescale)
+        track.end_segment(max(track.end, track.segment_start, cut))
+
+
+def _between(start: int, end: int, piece: int, pieces: int) -> int:
+    """Where the first `piece` of so many `pieces` between `start` and `end` ends."""
+    return start + (end - start) * piece // pieces

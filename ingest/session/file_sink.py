@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ingest.journal_entries import PartWritten, SegmentWritten
 from ingest.media import MediaKind
-from ingest.packaging.segmenter import PartReady, SegmentReady
+from ingest.packaging.open_track import PartReady, SegmentReady
 from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import JournalEnd
 from ingest.window.segment_store import SegmentStore

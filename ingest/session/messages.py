@@ -97,6 +97,8 @@ class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     audio_reanchored: int
     dropped_before_start: int
     notifications_dropped: int
+    silence_frames: int = 0
+    dropped_behind_silence: int = 0
     tags_unsupported: int = 0
     tags_malformed: int = 0
     tags_empty: int = 0

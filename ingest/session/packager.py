@@ -15,6 +15,7 @@ import uvloop
 
 from ingest.clock import SystemClock
 from ingest.errors import IngestError
+from ingest.parent_death import die_with_parent
 from ingest.session.messages import (
     FromStream,
     FromWorker,
@@ -26,7 +27,6 @@ from ingest.session.messages import (
     decode_to_stream,
     encode,
 )
-from ingest.session.parent_death import die_with_parent
 from ingest.session.spool_session import SpoolSession
 from ingest.session.state import SessionState
 from ingest.settings import PackagingSettings

@@ -27,13 +27,14 @@ class _Place(NamedTuple):
     offset: int
     audio_dts: int | None
     audio_error: float
+    filling: bool
 
 
 class _Mark(NamedTuple):
-    """An audio packet to start again from, with its unwrapped stamp."""
+    """A packet to start again from, with the unwrapped stamp of the last audio packet."""
 
     place: _Place
-    stamp_ms: int
+    stamp_ms: int | None
 
 
 class Pipeline:
@@ -88,6 +89,8 @@ class Pipeline:
             audio_reanchored=counters.audio_reanchored,
             dropped_before_start=counters.dropped_before_start,
             notifications_dropped=notifications_dropped,
+            silence_frames=counters.silence_frames,
+            dropped_behind_silence=counters.dropped_behind_silence,
         )
 
     def health(self) -> SessionHealth:
@@ -141,6 +144,11 @@ class Pipeline:
         if sample is None:
             return
         segmenter = self._segmenter or self._open_period(sample, offset)
+        silence = self._timeline.take_silence()
+        if silence:
+            self._feed_silence(segmenter, silence, place)
+            if place is not None and packet.kind is MediaKind.AUDIO:
+                place = _Place(place.offset, sample.dts, 0.0, filling=False)
         self._frames[packet.kind] += 1
         if packet.kind is MediaKind.VIDEO:
             segmenter.video(sample)
@@ -154,16 +162,30 @@ class Pipeline:
         segmenter = self._segmenter
         if segmenter is None:
             return
+        self._timeline.fill_to_end()
+        self._feed_silence(segmenter, self._timeline.take_silence(), None)
         segmenter.finish()
         self._next_msn = segmenter.next_msn
         self._next_numbers |= segmenter.next_numbers
         self._segmenter = None
 
+    def _feed_silence(
+        self, segmenter: Segmenter, silence: list[Sample], place: _Place | None
+    ) -> None:
+        """Sound that the packet at `place` called for; a part that begins with it is taken up
+        there."""
+        for sample in silence:
+            segmenter.audio(sample)
+            if place is not None and segmenter.open_samples(MediaKind.AUDIO) == 1:
+                there = _Place(place.offset, sample.dts, 0.0, filling=True)
+                self._audio_mark = _Mark(there, self._timeline.last_ms(MediaKind.AUDIO))
+
     def _set_tracks(self, tracks: tuple[TrackFormat, ...]) -> None:
         self._tracks = tracks
         video = any(track.kind is MediaKind.VIDEO for track in tracks)
         self._leader = MediaKind.VIDEO if video else MediaKind.AUDIO
-        self._timeline = Timeline(tracks, self._counters)
+        limit_ms = int(self._settings.segment_limit_s * 1000)
+        self._timeline = Timeline(tracks, self._counters, hole_limit_ms=limit_ms)
         self._audio_mark = None
 
     def _make_segmenter(self) -> Segmenter:
@@ -193,12 +215,13 @@ class Pipeline:
     def _place(self, offset: int | None) -> _Place | None:
         if offset is None:
             return None
-        return _Place(offset, self._timeline.next_audio_dts, self._timeline.audio_error)
+        timeline = self._timeline
+        return _Place(offset, timeline.next_audio_dts, timeline.audio_error, timeline.filling)
 
     def _mark(self, segmenter: Segmenter, kind: MediaKind, sample: Sample, place: _Place) -> None:
         """Remember where open parts begin; leave a checkpoint where a segment opens."""
         if kind is MediaKind.AUDIO and segmenter.open_samples(kind) == 1:
-            self._audio_mark = _Mark(place, self._timeline.last_ms(kind) or 0)
+            self._audio_mark = _Mark(place, self._timeline.last_ms(kind))
         if kind is self._leader and segmenter.segment_opens():
             self._journal.append(self._checkpoint(segmenter, sample, place.offset))
 
@@ -225,6 +248,7 @@ class Pipeline:
                 audio_ms=audio.stamp_ms if audio else timeline.last_ms(MediaKind.AUDIO),
                 audio_dts=audio.place.audio_dts if audio else timeline.next_audio_dts,
                 audio_error=audio.place.audio_error if audio else timeline.audio_error,
+                filling=audio.place.filling if audio else timeline.filling,
             ),
             segmenter=segmenter.state(),
         )

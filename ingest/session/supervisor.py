@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from ingest.derive.recording import Recording, recording_of
 from ingest.errors import IngestError
 from ingest.ports import PublicationProbe
 from ingest.session.admission import Admission, SessionKind
@@ -81,6 +82,16 @@ class SessionSupervisor:
         """The live window of a stream that this daemon serves."""
         media = self._media.get(stream_id)
         return media.window if media else None
+
+    def recording(self, stream_id: str) -> Recording | None:
+        """What there is of a stream that this daemon serves: all of it where it is recorded, else
+        its live window; None for another stream."""
+        media = self._media.get(stream_id)
+        if media is None:
+            return None
+        if media.recorder is not None:
+            return recording_of(media.recorder.presentation())
+        return recording_of(media.window.presentation(), forgotten_s=media.window.forgotten_s)
 
     def session(self, stream_id: str) -> Session | None:
         """The running session of a stream."""

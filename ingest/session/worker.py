@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ingest.clock import SystemClock
 from ingest.errors import IngestError, SourceUnavailable
+from ingest.parent_death import die_with_parent
 from ingest.session.messages import (
     FromWorker,
     JournalGrew,
@@ -27,7 +28,6 @@ from ingest.session.messages import (
     decode_to_worker,
     encode,
 )
-from ingest.session.parent_death import die_with_parent
 from ingest.session.pipeline import Pipeline
 from ingest.session.state import SessionState
 from ingest.settings import PackagingSettings

@@ -27,6 +27,7 @@ _CODECS = {
     "mp3": Codec.MP3,
     "mp3float": Codec.MP3,
 }
+_AV1C_START = b"\x81"
 _FRAME_SAMPLES = {Codec.AAC: 1024, Codec.OPUS: 960, Codec.MP3: 1152}
 
 
@@ -116,7 +117,10 @@ def _video_format(stream: VideoStream) -> VideoFormat:
     context = stream.codec_context
     codec = _codec(context.name)
     config = bytes(context.extradata or b"")
-    if not config or not context.width:
+    # Without its header in time libavformat keeps what it finds in the first frame, which is no
+    # av1C: that begins with marker and version.
+    headless = codec is Codec.AV1 and config[:1] != _AV1C_START
+    if not config or not context.width or headless:
         raise SourceUnavailable(f"the {codec} stream came without its decoder configuration")
     return VideoFormat(codec, config, context.width, context.height)
 

@@ -2,13 +2,24 @@
 
 Pure: packets in, samples out. A Period starts at media time 0 with the first video keyframe, or
 with the first audio frame where there is no video track. A jump of more than `MAX_JUMP_MS` in
-either direction, away from all tracks, ends the Period (RFC 8216 §4.3.2.3, a Discontinuity).
+either direction, away from all tracks, ends the Period (RFC 8216 §4.3.2.3, a Discontinuity), and
+so does a hole in all tracks that is longer than a Media Segment may be. Sound that pauses while
+the picture goes on is silence until it comes back.
 """
 
 from dataclasses import dataclass
 
 from ingest.checkpoint import TimelineState
-from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
+from ingest.media import (
+    VIDEO_TIMESCALE,
+    AudioFormat,
+    MediaKind,
+    Packet,
+    Sample,
+    TrackFormat,
+    VideoFormat,
+)
+from ingest.source.silence import silent_frame
 
 MAX_JUMP_MS = 10_000
 """Farther than this from the last packet of every track, a packet is on another timeline."""
@@ -22,6 +33,12 @@ _DRIFT_PARTS = 100
 _DRIFT_FRAMES = 64
 """Frames over which that mean is taken: stamps are rounded to milliseconds and jitter."""
 
+_SILENCE_AFTER_S = 1.5
+"""Sound that is further behind the picture has paused. Some encoders send it a second late."""
+
+_SILENCE_BEHIND_S = 0.25
+"""How far silence stays behind the picture, so that sound that comes back finds its place."""
+
 _WRAP = 1 << 32
 
 
@@ -33,18 +50,25 @@ class TimelineCounters:
     audio_reanchored: int = 0
     drift_corrected: int = 0
     dropped_before_start: int = 0
+    silence_frames: int = 0
+    dropped_behind_silence: int = 0
 
 
 class Timeline:
     """The clock of one Period with fixed `tracks`; `counters` go on from the Period before.
 
     `accept` answers the Sample, or None for a packet that cannot be used (before the first
-    keyframe, or of a track that is not there). `breaks` tells beforehand whether a packet belongs
-    to a new Period.
+    keyframe, or of a track that is not there); `take_silence` what comes before it. `breaks` tells
+    beforehand whether a packet belongs to a new Period: `hole_limit_ms` is the longest hole that
+    does not make one.
     """
 
     def __init__(
-        self, tracks: tuple[TrackFormat, ...], counters: TimelineCounters | None = None
+        self,
+        tracks: tuple[TrackFormat, ...],
+        counters: TimelineCounters | None = None,
+        *,
+        hole_limit_ms: int = MAX_JUMP_MS,
     ) -> None:
         self.counters = counters or TimelineCounters()
         self._video = next((t for t in tracks if isinstance(t, VideoFormat)), None)
@@ -54,6 +78,10 @@ class Timeline:
         self._video_dts = -1
         self._audio_dts: int | None = None
         self._audio_error = 0.0  # mean of stamp - count, in ticks
+        self._hole_limit_ms = hole_limit_ms
+        self._silent = silent_frame(self._audio) if self._audio else None
+        self._filling = False
+        self._silence: list[Sample] = []
 
     @property
     def origin_ms(self) -> int | None:
@@ -74,6 +102,16 @@ class Timeline:
         """Where the next audio frame belongs; None before the first."""
         return self._audio_dts
 
+    @property
+    def filling(self) -> bool:
+        """Whether the sound has paused and silence takes its place."""
+        return self._filling
+
+    def take_silence(self) -> list[Sample]:
+        """Audio samples that belong before the last accepted one; each is answered once."""
+        silence, self._silence = self._silence, []
+        return silence
+
     def restore(self, state: TimelineState) -> None:
         """Go on with the packets that `state` names."""
         self._origin_ms = state.origin_ms
@@ -82,8 +120,9 @@ class Timeline:
             self._video_dts = state.video_dts - 1
         if state.audio_ms is not None:
             self._last_ms[MediaKind.AUDIO] = state.audio_ms
-            self._audio_dts = state.audio_dts
-            self._audio_error = state.audio_error
+        self._audio_dts = state.audio_dts
+        self._audio_error = state.audio_error
+        self._filling = state.filling
 
     @property
     def started(self) -> bool:
@@ -92,7 +131,21 @@ class Timeline:
 
     def breaks(self, packet: Packet) -> bool:
         """Whether `packet` is so far from all that came before that a new Period must start."""
-        return packet.kind in self._last_ms and self._is_far(packet)
+        if packet.kind not in self._last_ms:
+            return False
+        return self._is_far(packet) or self._ends_hole(packet)
+
+    def _ends_hole(self, packet: Packet) -> bool:
+        """Whether nothing came for longer than a segment may last, and `packet` can start anew.
+
+        Pictures alone may be as slow as they like.
+        """
+        if self._audio is None or not packet.is_key:
+            return False
+        return all(
+            unwrap(packet.dts_ms, last) - last > self._hole_limit_ms
+            for last in self._last_ms.values()
+        )
 
     def accept(self, packet: Packet) -> Sample | None:
         """The packet on its track's clock."""
@@ -132,6 +185,7 @@ class Timeline:
             self.counters.repaired_dts += 1
             dts = self._video_dts + 1
         self._video_dts = dts
+        self._fill_behind(dts)
         cts_ms = packet.pts_ms - packet.dts_ms
         return Sample(dts, cts_ms * 90, packet.is_key, packet.data)
 
@@ -142,15 +196,47 @@ class Timeline:
             return None
         stamped = (dts_ms - self._origin()) * track.sample_rate // 1000
         dts = self._audio_dts
-        if dts is None:
+        if self._filling and dts is not None and stamped < dts - track.frame_samples // 2:
+            self.counters.dropped_behind_silence += 1
+            return None
+        hole = track.sample_rate // _HOLE_PARTS
+        if self._silent is not None and dts is not None and (self._filling or stamped - dts > hole):
+            self._fill(dts, stamped, track)
+            dts, self._audio_error, self._filling = max(stamped, self._audio_dts or 0), 0.0, False
+        elif dts is None:
             dts = stamped
-        elif stamped - dts > track.sample_rate // _HOLE_PARTS:
+        elif stamped - dts > hole:
             self.counters.audio_reanchored += 1
             dts, self._audio_error = stamped, 0.0
         else:
             dts += self._drift(stamped - dts, track)
         self._audio_dts = dts + track.frame_samples
         return Sample(dts, 0, True, packet.data)
+
+    def _fill_behind(self, video_dts: int) -> None:
+        """Silence up to shortly behind the picture, once the sound has paused."""
+        track = self._audio
+        if track is None or self._silent is None:
+            return
+        now = video_dts * track.sample_rate // VIDEO_TIMESCALE
+        start = self._audio_dts or 0
+        if self._filling or now - start > _SILENCE_AFTER_S * track.sample_rate:
+            self._filling, self._audio_error = True, 0.0
+            self._fill(start, now - int(_SILENCE_BEHIND_S * track.sample_rate), track)
+
+    def fill_to_end(self) -> None:
+        """Silence up to the last picture, where the sound has paused: no more will come."""
+        if self._filling and self._audio is not None and self._audio_dts is not None:
+            end = self._video_dts * self._audio.sample_rate // VIDEO_TIMESCALE
+            self._fill(self._audio_dts, end, self._audio)
+
+    def _fill(self, start: int, end: int, track: AudioFormat) -> None:
+        """As many whole frames of silence as there is room for."""
+        step = track.frame_samples
+        for dts in range(start, end - step + 1, step):
+            self._silence.append(Sample(dts, 0, True, self._silent or b""))
+            self._audio_dts = dts + step
+            self.counters.silence_frames += 1
 
     def _drift(self, error: int, track: AudioFormat) -> int:
         """Ticks to move the count by, now; less than a frame, so that dts keeps increasing."""

@@ -32,6 +32,22 @@ class LocalObjectStore:
         del kind
         return await self._place(key, lambda temporary: temporary.write_bytes(data))
 
+    async def get_file(self, key: str, path: Path, most_bytes: int) -> int | None:
+        """Link or copy the object to `path`."""
+        stored = self._path(key)
+
+        def get() -> int | None:
+            try:
+                size = stored.stat().st_size
+                _refuse_larger(key, size, most_bytes)
+                path.unlink(missing_ok=True)
+                _link_or_copy(stored, path)
+            except FileNotFoundError:
+                return None
+            return size
+
+        return await self._in_thread(key, get)
+
     async def stat(self, key: str) -> StoredObject | None:
         """The object's size; None when there is none. No MD5 is kept."""
         try:
@@ -83,13 +99,20 @@ class LocalObjectStore:
         try:
             return await asyncio.to_thread(function)
         except OSError as error:
-            raise ObjectStoreError(f"{key} could not be stored: {error.strerror}") from error
+            raise ObjectStoreError(
+                f"{key} could not be stored or read: {error.strerror}"
+            ) from error
 
     def _path(self, key: str) -> Path:
         path = (self._root / key).resolve()
         if not path.is_relative_to(self._root.resolve()):
             raise ObjectStoreRefused(f"{key!r} leaves the store")
         return path
+
+
+def _refuse_larger(key: str, size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise ObjectStoreRefused(f"{key} has {size} bytes, more than {most_bytes}")
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ Content-MD5, no conditional writes, no tagging. Nothing is retried here.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import logging
@@ -13,6 +14,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -25,12 +27,14 @@ from botocore.session import Session
 from ingest.errors import ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectKind, StoredObject
 from ingest.vod.s3_errors import is_absent, translated
+from ingest.vod.s3_multipart import MultipartUpload
 from ingest.vod.s3_settings import S3Settings
 
 T = TypeVar("T")
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _HASH_BYTES = 1 << 20
+_PIECE_BYTES = 32 << 20
 
 
 def s3_client(settings: S3Settings) -> Any:
@@ -79,10 +83,12 @@ class S3ObjectStore:
         self._threads = ThreadPoolExecutor(settings.connections, "s3")
 
     async def put_file(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
-        """Store the file at `path`; the store's ETag must be its MD5.
+        """Store the file at `path`, a large one in parts; the store's ETags must be their MD5s.
 
         Raises ObjectStoreError, also when the file cannot be read.
         """
+        if await asyncio.to_thread(_size, path) > self._settings.part_bytes:
+            return await self._put_in_parts(key, path, kind)
 
         def put() -> StoredObject:
             with path.open("rb") as file:
@@ -93,6 +99,37 @@ class S3ObjectStore:
     async def put_bytes(self, key: str, data: bytes, kind: ObjectKind) -> StoredObject:
         """Store `data`; the store's ETag must be its MD5."""
         return await self._call("PutObject", key, lambda: self._put(key, io.BytesIO(data), kind))
+
+    async def get_file(self, key: str, path: Path, most_bytes: int) -> int | None:
+        """Download the object to `path`, in pieces, each within the time limit of a call."""
+        stored = await self.stat(key)
+        if stored is None:
+            return None
+        if stored.size > most_bytes:
+            raise ObjectStoreRefused(f"{key} has {stored.size} bytes, more than {most_bytes}")
+        await asyncio.to_thread(path.write_bytes, b"")
+        for start in range(0, stored.size, _PIECE_BYTES):
+            end = min(start + _PIECE_BYTES, stored.size)
+            await self._call("GetObject", key, partial(self._append, key, path, start, end))
+        return stored.size
+
+    def presigned_put(self, key: str, content_type: str, size: int, expires_s: int) -> str:
+        """A URL that takes one PUT of exactly `size` bytes of `content_type`, for `expires_s`.
+
+        Both are signed headers: the store answers 403 to any other.
+        """
+        url: str = self._client.generate_presigned_url(
+            "put_object",
+            Params={
+                "Bucket": self._settings.bucket,
+                "Key": self._full(key),
+                "ContentType": content_type,
+                "ContentLength": size,
+            },
+            ExpiresIn=expires_s,
+            HttpMethod="PUT",
+        )
+        return url
 
     async def stat(self, key: str) -> StoredObject | None:
         """What is stored under `key`; None when there is nothing."""
@@ -146,6 +183,35 @@ class S3ObjectStore:
         self._verify(key, stored, answer.get("ETag", ""))
         return stored
 
+    async def _put_in_parts(self, key: str, path: Path, kind: ObjectKind) -> StoredObject:
+        """Each part within the time limit of a call; what fails leaves nothing behind."""
+        upload = MultipartUpload(
+            self._client, self._settings.bucket, self._full(key), path, self._settings.part_bytes
+        )
+        await self._call("CreateMultipartUpload", key, lambda: upload.begin(kind))
+        try:
+            for number in upload.parts():
+                await self._call("UploadPart", key, partial(upload.send, number))
+            await self._call("CompleteMultipartUpload", key, upload.complete)
+        except BaseException:
+            with contextlib.suppress(ObjectStoreError):
+                await asyncio.shield(self._call("AbortMultipartUpload", key, upload.abort))
+            raise
+        stored = await self.stat(key)
+        if stored is None or stored.size != upload.size:
+            raise ObjectStoreError(f"{key} was stored with another size than was sent")
+        return stored
+
+    def _append(self, key: str, path: Path, start: int, end: int) -> None:
+        answer = self._client.get_object(
+            Bucket=self._settings.bucket, Key=self._full(key), Range=f"bytes={start}-{end - 1}"
+        )
+        with answer["Body"] as body, path.open("ab") as file:
+            while chunk := body.read(_HASH_BYTES):
+                file.write(chunk)
+            if file.tell() != end:
+                raise ObjectStoreError(f"{key} has changed while it was read")
+
     def _verify(self, key: str, sent: StoredObject, etag: str) -> None:
         """Content-MD5 has been checked by the store; its ETag or the object's size confirm it."""
         etag = etag.strip('"')
@@ -185,6 +251,14 @@ class S3ObjectStore:
             failure = ObjectStoreError(f"{what}: the file cannot be read: {error.strerror}")
         # Raised out here, so that botocore's error, which quotes requests, is not its context.
         raise failure
+
+
+def _size(path: Path) -> int:
+    """0 for a file that is not there: whoever opens it says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _md5(body: IO[bytes]) -> "hashlib._Hash":

@@ -54,6 +54,13 @@ class LiveWindow:
         """Whether the stream is over: its playlists carry ENDLIST."""
         return self._ended
 
+    @property
+    def forgotten_s(self) -> float:
+        """Seconds of media that have left the window, by the first rendition."""
+        for state in self._renditions.values():
+            return state.media_s - state.finished_s
+        return 0.0
+
     def watch(self, watcher: "Watcher") -> None:
         """Call `watcher` after each change."""
         self._watchers.append(watcher)

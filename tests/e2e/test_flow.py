@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from controller.auth.issuing import standalone_user_id
 from controller.domain.people import Role
 from tests.support.databases import PostgresServer, binaries
+from tests.support.guides import run_guide
 from tests.support.pushers import FRAME_RATE, Pusher, count_frames
 from tests.support.servers import golive_server
 
@@ -40,6 +43,18 @@ def test_the_go_live_flow_from_products_to_analytics(database_settings, tmp_path
             asyncio.run(chat_in(server, stream))
             ended = server.expect(200, "POST", f"{stream['path']}/end", token=stream["token"])
         check_ended(server, stream, ended)
+
+
+def test_the_guide_says_what_happens(database_settings, tmp_path):
+    checkout = Path(__file__).parents[2]
+    with golive_server(tmp_path / "data", database_settings) as server:
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PWD": str(checkout),
+            "DATA": str(server.data_dir),
+            "API": f"{server.url}/api/v1",
+        }
+        run_guide(checkout / "docs" / "go-live-flow.md", environment)
 
 
 def scheduled(server) -> dict:

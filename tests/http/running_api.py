@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -20,13 +22,21 @@ from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.playback import PlaybackGate, PlaybackTokens
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey
+from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
+from controller.domain.derived import ClipRange, ClipRules
 from controller.domain.ports import EndedMedia
+from controller.domain.streams import Stream
+from controller.jobs.desk import QueueingDesk
+from controller.settings import load_settings
 from controller.stores.opening import Stores, open_stores
+from ingest import LocalObjectStore
 from tests.support.tokens import SECRET, Person
 
 KEY_SECRET = b"the root of stream keys and playback tokens in tests"
 TTL_S = 600
+CLIP_RULES = ClipRules(longest_s=40, longest_exact_s=20, most=4, most_unfinished=2)
+PUBLIC_URL = "https://shop.test"
 
 
 @dataclass
@@ -66,6 +76,35 @@ class NoSessions:
 
 
 @dataclass
+class FakeQueue:
+    """Wakes nobody up, and remembers whom."""
+
+    woken: list[UUID] = field(default_factory=list)
+
+    async def wake(self, job_id: UUID, delay_s: float = 0.0) -> None:
+        self.woken.append(job_id)
+
+
+@dataclass
+class FakeClipSource:
+    """A minute of media in every stream that has begun."""
+
+    start_s: float = 0.0
+    end_s: float = 60.0
+    staged: list[UUID] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def available(self, stream: Stream) -> ClipRange | None:
+        return None if stream.started_at is None else ClipRange(self.start_s, self.end_s)
+
+    async def stage(self, stream: Stream, clip_id: UUID, wanted: ClipRange, *, exact: bool) -> dict:
+        if self.failure is not None:
+            raise self.failure
+        self.staged.append(clip_id)
+        return {"exact": exact}
+
+
+@dataclass
 class Reply:
     """A response that has been read."""
 
@@ -99,6 +138,9 @@ class RunningApi:
     gate: PlaybackGate
     publishing: FakePublishing
     clock: FakeClock
+    queue: FakeQueue
+    folder: Path
+    clips: FakeClipSource
 
     async def call(
         self, method: str, path: str, by: Person | None = None, json=None, **options
@@ -143,7 +185,21 @@ class RunningApi:
         return reply.data
 
 
-def dependencies(stores: Stores, clock: FakeClock, publishing: FakePublishing) -> ApiDependencies:
+def local_media(stores: Stores, clock: FakeClock, queue: FakeQueue, folder: Path) -> MediaParts:
+    """Uploads into a folder, jobs into the database."""
+    settings = load_settings(data_dir=folder, public_url=PUBLIC_URL, media_max_bytes=1_000_000)
+    desk = QueueingDesk(stores.jobs, queue, uuid4)
+    objects = LocalObjectStore(folder / "objects")
+    return build_media(settings, objects, desk, KEY_SECRET, clock)
+
+
+def dependencies(
+    stores: Stores,
+    clock: FakeClock,
+    publishing: FakePublishing,
+    media: MediaParts,
+    jobs: QueueingDesk,
+) -> ApiDependencies:
     keys = StreamKeys(StreamKeyVault(KEY_SECRET), stores.keys)
     tokens = PlaybackTokens(KEY_SECRET, TTL_S, clock)
     bearer = BearerTokens(TokenRules("HS256"), ConfiguredKey(SECRET.encode(), "HS256"))
@@ -162,7 +218,13 @@ def dependencies(stores: Stores, clock: FakeClock, publishing: FakePublishing) -
         sessions=NoSessions(),
         announcer=NoRoom(),
         clock=clock,
-        urls=PublicUrls("https://shop.test", "rtmp://shop.test/live", "https://vod.test"),
+        media=media.service,
+        upload_receiver=media.receiver,
+        derived=stores.derived,
+        clip_source=FakeClipSource(),
+        clip_rules=CLIP_RULES,
+        jobs=jobs,
+        urls=PublicUrls(PUBLIC_URL, "rtmp://shop.test/live", "https://vod.test"),
         client_address=ClientAddress([]),
         version="0.0.test",
         cors_origins=("https://app.test",),
@@ -177,7 +239,10 @@ async def run_api(
     """Serve the API over the database; `changed` replaces fields of the dependencies."""
     clock, publishing = FakeClock(), FakePublishing()
     stores = open_stores(database_url, clock)
-    deps = replace(dependencies(stores, clock, publishing), **changed)
+    queue, folder = FakeQueue(), TemporaryDirectory(prefix="golive-api-")
+    media = local_media(stores, clock, queue, Path(folder.name))
+    desk = QueueingDesk(stores.jobs, queue, uuid4)
+    deps = replace(dependencies(stores, clock, publishing, media, desk), **changed)
     # Who is refused in the middle of a large body is not waited for.
     options = {"access_log": None, "lingering_time": 0.5, **(runner or {})}
     served = web.AppRunner(create_api(deps), **options)
@@ -188,7 +253,19 @@ async def run_api(
         base = f"http://127.0.0.1:{served.addresses[0][1]}"
         async with aiohttp.ClientSession() as session:
             gate = deps.playback_authorizer
-            yield RunningApi(base, session, stores, deps.keys, gate, publishing, clock)
+            yield RunningApi(
+                base,
+                session,
+                stores,
+                deps.keys,
+                gate,
+                publishing,
+                clock,
+                queue,
+                Path(folder.name),
+                deps.clip_source,
+            )
     finally:
         await served.cleanup()
+        folder.cleanup()
         await stores.database.close()

@@ -1,6 +1,8 @@
-"""schemathesis against the published document on a running daemon: every check, nothing found.
+"""schemathesis against the published document of a whole running server: every check, no defect.
 
-`GOLIVE_TEST_SCHEMATHESIS_EXAMPLES=40` makes it more than 2 000 cases.
+The server is `golive dev`, asked through nginx as clients ask it. nginx-rtmp's own call is tried
+on the listener that nginx-rtmp uses. `GOLIVE_TEST_SCHEMATHESIS_EXAMPLES=40` makes it more than
+2 000 cases.
 """
 
 import os
@@ -9,25 +11,44 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.http.api_daemon import api_daemon
-from tests.support.tokens import Person, person
+from controller.domain.people import Role
+from tests.support.processes import free_ports
+from tests.support.servers import golive_server
 
 EXAMPLES = int(os.environ.get("GOLIVE_TEST_SCHEMATHESIS_EXAMPLES", "2"))
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 GENERATED = re.compile(r"(\d+) generated, (\d+) passed")
+# nginx-rtmp alone reaches it; in public there is no such address.
+HOOK = "/streams/validate-key"
+# Its answer goes on for as long as the stream, and is read for a while each time: tried by itself.
+EVENT_STREAM = "/streams/{stream_id}/room"
+WITHOUT_OTHERS = ("--exclude-path", HOOK, "--exclude-path", EVENT_STREAM)
 
 
-def run(base: str, who: Person, config: Path, *, examples: int, phases: str) -> int:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A server whose hook listener is a port of its own, and that bears many wrong tokens."""
+    (hook_port,) = free_ports(1)
+    settings = {
+        "GOLIVE_HOOK_LISTEN": f"127.0.0.1:{hook_port}",
+        "GOLIVE_FAILURES_PER_MINUTE": "100000",
+    }
+    with golive_server(tmp_path_factory.mktemp("generated") / "data", settings) as server:
+        yield server
+
+
+def run(server, *options: str, phases: str, config: Path = CONFIG, base: str = "") -> int:
     """Run it; answers the number of cases, all of which have passed."""
+    token = server.token("generated", Role.BOTH)
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run"),
-        *(f"{base}/api/v1/openapi.json", "--url", f"{base}/api/v1"),
-        *("-H", f"Authorization: Bearer {who.token}"),
-        *("--checks", "all", "--phases", phases, "--max-examples", str(examples)),
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
+        *(f"{server.url}/api/v1/openapi.json", "--url", f"{base or server.url}/api/v1"),
+        *("-H", f"Authorization: Bearer {token}"),
+        *("--checks", "all", "--phases", phases, "--max-examples", str(EXAMPLES)),
         *("--generation-database", "none", "--no-color", "--continue-on-failure", "--seed", "1"),
+        *options,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = GENERATED.search(done.stdout)
@@ -37,38 +58,30 @@ def run(base: str, who: Person, config: Path, *, examples: int, phases: str) -> 
     return int(found[1])
 
 
-async def test_no_generated_request_finds_a_defect(sqlite_factory):
-    with api_daemon(await sqlite_factory.fresh()) as base:
-        phases = "examples,coverage,fuzzing,stateful"
-        cases = run(base, person("both", "generated"), CONFIG, examples=EXAMPLES, phases=phases)
+def test_no_generated_request_finds_a_defect(whole):
+    phases = "examples,coverage,fuzzing,stateful"
+    cases = run(whole, *WITHOUT_OTHERS, phases=phases)
     assert cases >= 1000 + 25 * EXAMPLES
 
 
 @pytest.mark.parametrize("status", ["scheduled", "live"])
-async def test_none_finds_a_defect_in_a_stream_that_exists(sqlite_factory, tmp_path, status):
-    who = person("both", "generated")
-    with api_daemon(await sqlite_factory.fresh()) as base:
-        stream_id, product_id = await prepared(base, who, status)
-        config = tmp_path / "schemathesis.toml"
-        parameters = f'[parameters]\n"stream_id" = "{stream_id}"\n"product_id" = "{product_id}"\n'
-        config.write_text(parameters + CONFIG.read_text())
-        cases = run(base, who, config, examples=EXAMPLES, phases="coverage,fuzzing")
+def test_none_finds_a_defect_in_a_stream_that_exists(whole, tmp_path, status):
+    stream_id, token = whole.scheduled_stream("generated", role=Role.BOTH)
+    if status == "live":
+        ready = {"camera_ready": True, "checklist_complete": True}
+        whole.expect(200, "POST", f"/streams/{stream_id}/go-live", ready, token=token)
+    (product,) = whole.expect(200, "GET", f"/streams/{stream_id}", token=token)["products"]
+    config = tmp_path / "schemathesis.toml"
+    parameters = f'[parameters]\n"stream_id" = "{stream_id}"\n"product_id" = "{product["id"]}"\n'
+    config.write_text(parameters + CONFIG.read_text())
+    cases = run(whole, *WITHOUT_OTHERS, phases="coverage,fuzzing", config=config)
     assert cases >= 20 * EXAMPLES
 
 
-async def prepared(base: str, who: Person, status: str) -> tuple[str, str]:
-    product_id = "5834ec23-43d6-4a7b-92c2-e1a4af783b7e"
-    async with aiohttp.ClientSession(f"{base}/api/v1/", headers=who.headers) as session:
+def test_none_finds_a_defect_in_the_hook(whole):
+    base = f"http://{whole.settings['GOLIVE_HOOK_LISTEN']}"
+    assert run(whole, "--include-path", HOOK, phases="coverage,fuzzing", base=base) >= EXAMPLES
 
-        async def send(method: str, path: str, body: dict) -> dict:
-            async with session.request(method, path, json=body) as response:
-                assert response.ok, await response.text()
-                return (await response.json())["data"]
 
-        await send("PUT", f"products/{product_id}", {"title": "Mug", "price": 1, "currency": "EUR"})
-        new = {"title": "Mugs", "category": "kitchen", "product_ids": [product_id]}
-        stream_id = (await send("POST", "streams", new))["streamId"]
-        if status == "live":
-            ready = {"camera_ready": True, "checklist_complete": True}
-            await send("POST", f"streams/{stream_id}/go-live", ready)
-    return stream_id, product_id
+def test_none_finds_a_defect_in_the_rooms_events(whole):
+    assert run(whole, "--include-path", EVENT_STREAM, phases="coverage,fuzzing") >= EXAMPLES

@@ -12,6 +12,7 @@ from ingest.settings import PackagingSettings
 from ingest.source.flv import FlvReader
 from ingest.vod.journal import JournalReader
 from ingest.window.live_window import LiveWindow
+from tests.support.flv import AUDIO, FILE_HEADER, VIDEO, flv_tag, read_tags
 from tests.support.media_values import HeldClock
 
 V, A = MediaKind.VIDEO, MediaKind.AUDIO
@@ -114,6 +115,37 @@ def test_a_packager_that_dies_anywhere_leaves_no_trace(tmp_path, clips, changes)
     expected = undisturbed.files()
     assert len(expected[0]) > 30
     for deaths in range(1, 18, 2):
+        spool = Spool(tmp_path / f"{deaths}-deaths", data)
+        for death in range(1, deaths + 1):
+            spool.package(until=len(data) * death // (deaths + 1))
+        spool.package(finish=True)
+        assert spool.files() == expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "from_ms", "until_ms"),
+    [
+        pytest.param({AUDIO}, 1_500, 4_700, id="the sound pauses"),
+        pytest.param({AUDIO}, 3_100, 9_000, id="the sound stops"),
+        pytest.param({AUDIO}, 0, 2_900, id="the sound starts late"),
+        pytest.param({VIDEO}, 1_500, 5_300, id="the picture pauses"),
+        pytest.param({VIDEO}, 3_100, 9_000, id="the picture stops"),
+        pytest.param({AUDIO, VIDEO}, 1_500, 5_000, id="both pause"),
+    ],
+)
+def test_a_packager_that_dies_in_a_pause_leaves_no_trace(tmp_path, clips, kinds, from_ms, until_ms):
+    """What was made up for the pause is made up again."""
+    clip = clips.clip(seconds=7, gop_s=1.0, b_frames=2)
+    tags = [
+        tag
+        for tag in read_tags(clip.path)
+        if tag.kind not in kinds or tag.is_header or not from_ms < tag.time_ms < until_ms
+    ]
+    data = FILE_HEADER + b"".join(map(flv_tag, tags))
+    undisturbed = Spool(tmp_path / "undisturbed", data)
+    undisturbed.package(finish=True)
+    expected = undisturbed.files()
+    for deaths in (1, 3, 6, 11, 16):
         spool = Spool(tmp_path / f"{deaths}-deaths", data)
         for death in range(1, deaths + 1):
             spool.package(until=len(data) * death // (deaths + 1))

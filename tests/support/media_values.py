@@ -19,7 +19,7 @@ from ingest.media import (
     Sample,
     VideoFormat,
 )
-from ingest.packaging.segmenter import PartReady, SegmentReady
+from ingest.packaging.open_track import PartReady, SegmentReady
 
 # What libx264 writes for 64x48, Main, level 1.0, with B-frames.
 AVCC = bytes.fromhex("014d400affe10015674d400aeca23d08000003000800003e8078912cb001000468ce0fc8")

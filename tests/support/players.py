@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-_CHROMIUM = "/usr/bin/chromium"
-_FLAGS = (
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--autoplay-policy=no-user-gesture-required",
@@ -45,6 +45,7 @@ class Sample:
     duration_s: float | None
     latency_s: float | None
     stalls: int
+    stalled_s: float
     errors: list[str]
     frames: int
     dropped: int
@@ -175,8 +176,8 @@ _PROBE_WATCH_PAGE = """
 @contextmanager
 def players() -> Iterator[Players]:
     """Start Chromium and the players' own web server."""
-    with _serving(_PLAYERS) as origin, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_FLAGS))
+    with serving_players() as origin, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         try:
             yield Players(browser, origin)
         finally:
@@ -195,8 +196,9 @@ class _Files(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[str]:
-    handler = functools.partial(_Files, directory=str(folder))
+def serving_players() -> Iterator[str]:
+    """A web server with the page and the players; answers its origin."""
+    handler = functools.partial(_Files, directory=str(_PLAYERS))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

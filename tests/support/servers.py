@@ -193,9 +193,11 @@ class GoliveServer:
         self.secrets.add(live["streamKey"])
         return LiveStream(stream_id, live["streamKey"], token)
 
-    def scheduled_stream(self, username: str = "host", **fields: object) -> tuple[str, str]:
+    def scheduled_stream(
+        self, username: str = "host", *, role: Role = Role.SELLER, **fields: object
+    ) -> tuple[str, str]:
         """Its id and the host's token."""
-        token = self.token(username)
+        token = self.token(username, role)
         product_id = str(standalone_user_id(f"product of {username}"))
         product = {"title": "Mug", "price": 9.5, "currency": "EUR"}
         answer = self.api("PUT", f"/products/{product_id}", product, token)

@@ -11,11 +11,19 @@ WRAPPERS = {
     "aiosqlite": set(),
     "alembic": {"controller/stores/migration.py", "controller/stores/migrations"},
     "asyncpg": {"controller/stores/driver_errors.py"},
-    "av": {"controller/dev/test_picture.py", "ingest/source/pull.py"},
+    "av": {
+        "controller/dev/test_picture.py",
+        "ingest/derive/jpeg.py",
+        "ingest/derive/keyframes.py",
+        "ingest/derive/reencode.py",
+        "ingest/source/pull.py",
+        "ingest/transcode",
+    },
     "boto3": set(),
+    "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth"},
     "psutil": {"controller/dev/prerequisites.py"},
-    "redis": {"controller/hub/realtime_redis.py"},
+    "redis": {"controller/hub/realtime_redis.py", "controller/jobs/huey_queue.py"},
     "sqlalchemy": {"controller/stores"},
 }
 

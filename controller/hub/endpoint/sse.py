@@ -9,6 +9,7 @@ import asyncio
 from aiohttp import HttpVersion11, web
 
 from controller.domain.room import Position
+from controller.errors import FieldError, InvalidRequest
 from controller.hub.closing import CloseCode
 from controller.hub.codecs import (
     ChunkedServerSentEventsCodec,
@@ -21,6 +22,9 @@ from controller.hub.endpoint.credentials import Credentials
 from controller.hub.errors import RealtimeUnavailable
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
+
+LAST_EVENT_ID_MAX = 128
+"""Characters."""
 
 _STILL_HERE = b":\n\n"
 _RETRY = b"retry: 2000\n\n"
@@ -79,6 +83,7 @@ class SseEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one reader; what is refused is answered as on any other path."""
         stream_id = read_stream_id({"stream_id": request.match_info["stream_id"]})
+        position = _position(request)
         caller = await self._credentials.caller(request)
         refusal = self._hub.refusal
         if refusal is not None:
@@ -88,7 +93,7 @@ class SseEndpoint:
         connection = self._hub.connect(wire, caller.identity, caller.viewer, caller.guest_token)
         response = web.StreamResponse(headers=_HEADERS)
         try:
-            await self._hub.join(connection, stream_id, _position(request))
+            await self._hub.join(connection, stream_id, position)
             self._credentials.remember_guest(response, caller, secure=request.secure)
             await response.prepare(request)
             if request.transport is not None:
@@ -110,7 +115,13 @@ class SseEndpoint:
 
 
 def _position(request: web.Request) -> Position | None:
-    """Where the reader was: EventSource's header, or the query for the first time."""
+    """Where the reader was: EventSource's header, or the query for the first time.
+
+    InvalidRequest when it is longer than any position that was ever given out.
+    """
     known = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
+    if len(known) > LAST_EVENT_ID_MAX:
+        reason = f"must have at most {LAST_EVENT_ID_MAX} characters"
+        raise InvalidRequest([FieldError("header", "Last-Event-ID", reason, "too_long")])
     epoch, _, offset = known.rpartition(":")
     return read_position(epoch, int(offset)) if offset.isascii() and offset.isdigit() else None

@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from controller.stores import room_schema  # noqa: F401  its tables belong to the metadata
+from controller.stores import (  # noqa: F401  their tables belong to the metadata
+    derived_schema,
+    job_schema,
+    room_schema,
+)
 from controller.stores.schema import metadata
 
 connection = context.config.attributes["connection"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from controller.composition.objects import build_uploader, s3_settings
+from controller.composition.objects import build_store, build_uploader, s3_settings
 from controller.errors import ConfigurationError
 from controller.settings import load_settings
 from ingest import LocalObjectStore
@@ -28,7 +28,7 @@ B2 = {
 async def test_recordings_are_kept_in_a_folder_unless_a_bucket_is_named(tmp_path, store_url, root):
     settings = load_settings(data_dir=tmp_path, store_url=store_url)
     async with AsyncExitStack() as stack:
-        store = build_uploader(settings, stack)._store
+        store = build_store(settings, stack)
         assert isinstance(store, LocalObjectStore)
         assert store._root == tmp_path / root
     assert settings.vod_base == settings.public_url
@@ -40,7 +40,7 @@ async def test_a_bucket_is_opened_with_its_prefix_and_key(tmp_path):
     assert (at.bucket, at.prefix) == ("shop", "live/vods")
     assert (at.access_key_id, at.secret_access_key) == ("the-id", "hush-hush")
     async with AsyncExitStack() as stack:
-        assert isinstance(build_uploader(settings, stack)._store, S3ObjectStore)
+        assert isinstance(build_store(settings, stack), S3ObjectStore)
     for text in (repr(settings), str(settings), repr(at)):
         assert "hush" not in text
         assert "the-id" not in text
@@ -89,4 +89,4 @@ async def test_a_data_folder_that_cannot_be_used_is_said(tmp_path):
     settings = load_settings(data_dir=tmp_path)
     async with AsyncExitStack() as stack:
         with pytest.raises(ConfigurationError, match=r"uploads\.db"):
-            build_uploader(settings, stack)
+            build_uploader(settings, build_store(settings, stack), stack)

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from ingest.errors import ObjectStoreError
+from ingest.errors import ObjectStoreError, ObjectStoreRefused
 from ingest.ports import ObjectKind
 
 MEDIA = ObjectKind("video/iso.segment", "public, max-age=31536000, immutable")
@@ -46,6 +46,25 @@ async def test_an_object_is_told_of_and_compared(opened, media, tmp_path):
     assert not await store.holds("vods/a", other)
     other.write_bytes(b"shorter")
     assert not await store.holds("vods/a", other)
+
+
+async def test_an_object_is_fetched_into_a_file(opened, media, tmp_path):
+    store, target = opened.store, tmp_path / "fetched"
+    assert await store.get_file("uploads/a", target, 1 << 30) is None
+    await store.put_file("uploads/a", media, MEDIA)
+    for _ in range(2):
+        assert await store.get_file("uploads/a", target, 1 << 30) == media.stat().st_size
+        assert target.read_bytes() == media.read_bytes()
+    await store.put_bytes("uploads/b", b"", MEDIA)
+    assert await store.get_file("uploads/b", target, 1 << 30) == 0
+    assert target.read_bytes() == b""
+
+
+async def test_an_object_that_is_too_large_is_not_fetched(opened, media, tmp_path):
+    await opened.store.put_file("uploads/a", media, MEDIA)
+    with pytest.raises(ObjectStoreRefused, match="more than 10"):
+        await opened.store.get_file("uploads/a", tmp_path / "fetched", 10)
+    assert not (tmp_path / "fetched").exists()
 
 
 async def test_storing_again_replaces(opened, media):

@@ -6,6 +6,8 @@ import logging
 import re
 import time
 import traceback
+import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import pytest
@@ -58,6 +60,41 @@ async def test_nothing_is_sent_that_b2_refuses(settings, b2, bucket, tmp_path):
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
     assert "expect" not in headers
     assert "content-md5" in headers
+
+
+async def test_a_large_file_is_sent_in_parts(settings, s3_server, b2, bucket, tmp_path):
+    path = tmp_path / "show.mp4"
+    path.write_bytes(bytes(range(251)) * 50_000)  # 12.5 MB
+    async with s3_store(replace(settings, part_bytes=5 << 20)) as store:
+        stored = await store.put_file("vods/show.mp4", path, MEDIA)
+        head = store._client.head_object(Bucket=bucket, Key="vods/show.mp4")
+    assert stored.size == path.stat().st_size
+    assert (head["ContentType"], head["CacheControl"]) == (MEDIA.content_type, MEDIA.cache_control)
+    assert s3_server.contents(bucket) == {"vods/show.mp4": path.read_bytes()}
+    assert b2.puts[f"/{bucket}/vods/show.mp4"] == 3
+    assert b2.refused == []
+
+
+async def test_a_part_that_fails_leaves_nothing_behind(settings, b2, bucket, tmp_path):
+    path = tmp_path / "show.mp4"
+    path.write_bytes(bytes(12_000_000))
+    async with s3_store(replace(settings, part_bytes=5 << 20)) as store:
+
+        def refuse(**_):
+            b2.faults = replace(b2.faults, share_503=1.0)
+
+        events = store._client.meta.events
+        events.register("after-call.s3.CreateMultipartUpload", refuse)
+        events.register(
+            "before-call.s3.AbortMultipartUpload",
+            lambda **_: setattr(b2, "faults", replace(b2.faults, share_503=0.0)),
+        )
+        with pytest.raises(ObjectStoreError) as caught:
+            await store.put_file("vods/show.mp4", path, MEDIA)
+        left = store._client.list_multipart_uploads(Bucket=bucket)
+        assert await store.stat("vods/show.mp4") is None
+    assert caught.value.retryable
+    assert not left.get("Uploads")
 
 
 def test_the_defaults_of_the_client_fail_at_b2(settings, b2):
@@ -226,3 +263,51 @@ def test_the_key_is_in_no_representation_of_the_settings():
     settings = S3Settings("shop", access_key_id="id-id-id", secret_access_key="hush")
     assert "id-id-id" not in repr(settings)
     assert "hush" not in repr(settings)
+
+
+# --- what others may put
+
+
+def put(url, body, content_type="video/mp4"):
+    request = urllib.request.Request(
+        url, body, {"Content-Type": content_type, "Content-Length": str(len(body))}, method="PUT"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+async def test_a_presigned_put_takes_what_was_announced_and_nothing_else(
+    settings, s3_server, bucket
+):
+    async with s3_store(replace(settings, prefix="shop")) as store:
+        url = store.presigned_put("uploads/a.mp4", "video/mp4", 5, 600)
+        assert put(url, b"longer") == 403
+        assert put(url, b"less") == 403
+        assert put(url, b"media", "text/html") == 403
+        assert put(url.replace("uploads/a", "uploads/b"), b"media") == 403
+        assert s3_server.contents(bucket) == {}
+        assert put(url, b"media") == 200
+    assert s3_server.contents(bucket) == {"shop/uploads/a.mp4": b"media"}
+
+
+async def test_a_presigned_put_expires(settings):
+    async with s3_store(settings) as store:
+        url = store.presigned_put("uploads/a.mp4", "video/mp4", 5, 1)
+    assert put(url, b"media") == 200
+    deadline = time.monotonic() + 20
+    while (answered := put(url, b"media")) == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert answered == 403
+
+
+async def test_a_large_object_is_fetched_in_pieces(settings, b2, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.vod.s3_store._PIECE_BYTES", 1000)
+    async with s3_store(settings) as store:
+        await store.put_bytes("a", bytes(range(250)) * 10, MEDIA)
+        assert await store.get_file("a", tmp_path / "a", 1 << 20) == 2500
+    assert (tmp_path / "a").read_bytes() == bytes(range(250)) * 10
+    assert b2.refused == []

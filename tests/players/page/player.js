@@ -1,11 +1,12 @@
 "use strict";
 
-// player.html?player=hls.js|dash.js|shaka&url=…&live=1: plays the address with that player and
-// answers probe().
+// player.html?player=hls.js|dash.js|shaka&url=…&live=1&rate=1: plays the address with that player,
+// `rate` times as fast, and answers probe().
 
 const query = new URLSearchParams(location.search);
 const url = query.get("url");
 const live = query.get("live") === "1";
+const rate = Number(query.get("rate") || 1);
 const video = document.getElementById("video");
 const probing = makeProbe(video);
 let latencyOf = () => NaN;
@@ -57,6 +58,12 @@ const PLAYERS = {
     await video.play();
   },
 };
+
+if (rate !== 1) {
+  video.addEventListener("playing", () => {
+    if (video.playbackRate !== rate) video.playbackRate = rate;
+  });
+}
 
 window.probe = () => probing.sample(latencyOf());
 

@@ -3,15 +3,22 @@
 // What a video element does, counted from the start; shared by every page under test.
 
 function makeProbe(video) {
-  const counts = { stalls: 0, errors: [], startedAt: null, openedAt: performance.now() };
+  const counts = { stalls: 0, stalledMs: 0, waitingSince: null, errors: [], startedAt: null, openedAt: performance.now() };
   let playing = false;
+  const resumed = () => {
+    if (counts.waitingSince !== null) counts.stalledMs += performance.now() - counts.waitingSince;
+    counts.waitingSince = null;
+  };
   video.addEventListener("playing", () => {
     playing = true;
+    resumed();
     counts.startedAt = counts.startedAt ?? performance.now();
   });
   video.addEventListener("waiting", () => {
     // Before the first picture it waits by nature; a seek waits by request.
-    if (playing && !video.seeking) counts.stalls += 1;
+    if (!playing || video.seeking) return;
+    counts.stalls += 1;
+    counts.waitingSince = counts.waitingSince ?? performance.now();
   });
   video.addEventListener("error", () => counts.errors.push(`video: ${video.error && video.error.message}`));
 
@@ -30,6 +37,7 @@ function makeProbe(video) {
         duration_s: Number.isFinite(video.duration) ? video.duration : null,
         latency_s: Number.isFinite(latency) ? latency : null,
         stalls: counts.stalls,
+        stalled_s: (counts.stalledMs + (counts.waitingSince === null ? 0 : performance.now() - counts.waitingSince)) / 1000,
         errors: [...counts.errors],
         frames: quality.totalVideoFrames,
         dropped: quality.droppedVideoFrames,

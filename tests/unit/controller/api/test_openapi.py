@@ -30,6 +30,10 @@ CONTRACT = {
     ("GET", "/streams/{stream_id}/viewers"),
     ("GET", "/streams/{stream_id}/analytics"),
     ("POST", "/streams/{stream_id}/rotate-key"),
+    ("POST", "/streams/{stream_id}/clips"),
+    ("GET", "/streams/{stream_id}/clips"),
+    ("GET", "/streams/{stream_id}/clips/{clip_id}"),
+    ("GET", "/streams/{stream_id}/media"),
     ("POST", "/streams/{stream_id}/playback-token"),
     ("PUT", "/products/{product_id}"),
     ("GET", "/products"),
@@ -40,6 +44,10 @@ CONTRACT = {
     ("PUT", "/users/me"),
     ("PUT", "/users/me/devices/{device_id}"),
     ("DELETE", "/users/me/devices/{device_id}"),
+    ("POST", "/media/upload-url"),
+    ("POST", "/media/video/process"),
+    ("GET", "/media/status/{job_id}"),
+    ("DELETE", "/media/status/{job_id}"),
 }
 
 

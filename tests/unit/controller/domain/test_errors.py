@@ -48,4 +48,10 @@ def test_the_sentences_of_the_contract(kind, status, detail):
 
 def test_only_what_may_pass_is_retryable():
     retryable = {kind.code for kind in CLASSES if kind.retryable}
-    assert retryable == {"store_unavailable", "too_many_failures"}
+    assert retryable == {
+        "objects_unavailable",
+        "storage_full",
+        "store_unavailable",
+        "too_many_failures",
+        "uploads_busy",
+    }

@@ -37,7 +37,9 @@ def audio(codec: Codec, config: str) -> AudioFormat:
         ("mp4a.40.29", audio(Codec.AAC, "eb8a0800")),
         ("mp4a.40.42", audio(Codec.AAC, "f9480000")),
         ("opus", audio(Codec.OPUS, "")),
-        ("mp4a.40.34", audio(Codec.MP3, "")),
+        # by objectTypeIndication, as the sample entry has it; browsers know no mp4a.40.34
+        ("mp4a.6B", audio(Codec.MP3, "")),
+        ("mp4a.69", AudioFormat(Codec.MP3, b"", 22_050, 2, 576)),
     ],
 )
 def test_the_string_tells_profile_and_level(expected, track):

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.media import VIDEO_TIMESCALE, AudioFormat, Codec, MediaKind, Sample
-from ingest.packaging.segmenter import Segmenter, SegmentReady
+from ingest.packaging.open_track import SegmentReady
+from ingest.packaging.segmenter import Segmenter
 from ingest.settings import PackagingSettings
 from tests.support.fragments import read_chunks
 from tests.support.media_values import (
@@ -209,6 +210,13 @@ def test_audio_behind_forced_cuts_keeps_to_the_target_duration(fps, track):
     assert max(lengths(sink, A, track.sample_rate)) < 2.5
 
 
+@pytest.mark.parametrize(("fps", "gop_s"), [(50, 60), (25, 2.4), (30, 2.4)])
+def test_audio_does_not_run_away_from_segments_near_the_limit(fps, gop_s):
+    """What it is ahead by would add up: after an hour it would be another segment."""
+    sink = cut(video_samples(fps, 300, gop_s, reorder_ms=67), audio_samples(AAC_24K, 300), AAC_24K)
+    keeps_step(sink, 24_000)
+
+
 def test_audio_that_arrives_late_is_packaged_whole():
     """Behind the video by less than two segments: everything finds its place."""
     sink = Collected()
@@ -266,6 +274,88 @@ def test_a_hole_in_the_audio_starts_a_chunk():
         (chunk,) = read_chunks(part.data)
         assert part.duration == chunk.duration
     assert 24_000 in [read_chunks(p.data)[0].decode_time for p in sink.parts(A)]
+
+
+# --- holes --------------------------------------------------------------------------------------
+
+
+def without(samples, timescale, hole):
+    """Nothing between the two times of `hole`, in seconds."""
+    return [s for s in samples if not hole or not hole[0] <= s.dts / timescale < hole[1]]
+
+
+def starts(sink, kind, timescale):
+    return [segment.start / timescale for segment in sink.segments(kind)]
+
+
+@pytest.mark.parametrize("reorder_ms", [0, 67])
+@pytest.mark.parametrize("hole", [(3.0, 6.5), (2.0, 7.9), (3.97, 9.0), (2.05, 2.3)])
+def test_a_picture_that_pauses_leaves_gaps_and_goes_on_in_step(hole, reorder_ms):
+    """rfc8216bis §6.2.1: absent media are Media Segments whose durations add up to it."""
+    frames = without(video_samples(30, 14, 2, reorder_ms=reorder_ms), 90_000, hole)
+    sink = cut(frames, audio_samples(STEREO_48K, 14))
+    keeps_step(sink, settled_s=hole[1] + 0.2)
+    assert any(not s.parts for s in sink.segments(V)) == (hole[1] - hole[0] > 2.5)
+    after = next(f for f in frames if f.dts / 90_000 >= hole[1])
+    if hole[1] - hole[0] > 2.5:
+        assert after.dts in [read_chunks(p.data)[0].decode_time for p in sink.parts(V)]
+
+
+@pytest.mark.parametrize("hole", [(3.0, 7.0), (3.9, 9.5), (2.5, 12.0)])
+@pytest.mark.parametrize("first", [0.0, 0.1], ids=["picture first", "sound first"])
+def test_a_hole_on_all_tracks_leaves_gaps_on_all(hole, first):
+    frames = without(video_samples(30, 16, 2), 90_000, (hole[0], hole[1] + first))
+    sink = cut(frames, without(audio_samples(STEREO_48K, 16), 48_000, hole))
+    keeps_step(sink, settled_s=hole[1] + 0.2)
+    for kind in (V, A):
+        assert any(not s.parts for s in sink.segments(kind))
+
+
+def test_sound_alone_that_pauses_leaves_gaps():
+    sink = cut(audio=without(audio_samples(STEREO_48K, 16), 48_000, (3.0, 12.0)))
+    assert max(lengths(sink, A, 48_000)) < 2.5
+    assert sum(lengths(sink, A, 48_000)) == pytest.approx(16, abs=0.03)
+
+
+def test_a_picture_that_ends_first_leaves_gaps_as_long_as_the_sound():
+    sink = cut(video_samples(30, 3, 2), audio_samples(STEREO_48K, 9))
+    keeps_step(sink, settled_s=9)
+    assert any(not s.parts for s in sink.segments(V))
+    assert sum(lengths(sink)) == pytest.approx(9, abs=0.05)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0.1, 7), min_size=4, max_size=4),
+    st.sampled_from([0.5, 2, 2.4, 3, 10]),
+    st.sampled_from([0, 67]),
+    st.sampled_from([STEREO_48K, AAC_24K]),
+)
+def test_whatever_is_missing_both_tracks_stay_in_step(spans, gop_s, reorder_ms, track):
+    a, b, c, d = spans
+    video = without(video_samples(30, 22, gop_s, reorder_ms=reorder_ms), 90_000, (a, a + b))
+    audio = without(audio_samples(track, 22), track.sample_rate, (c, c + d))
+    if not video or video[0].dts or not audio or audio[0].dts:
+        return
+    sink = cut(video, audio, track)
+    keeps_step(sink, track.sample_rate, max(a + b, c + d) + 3)
+    frames = [s.data for p in sink.parts(V) for s in read_chunks(p.data)[0].samples]
+    assert frames == [f.data for f in video]
+    assert sum(len(read_chunks(p.data)[0].samples) for p in sink.parts(A)) == len(audio)
+
+
+def keeps_step(sink, rate=48_000, settled_s=0.1):
+    """Same numbers, same times; nothing too long, nothing missing and nothing twice."""
+    video, audio = sink.segments(V), sink.segments(A)
+    assert [s.msn for s in audio] == [s.msn for s in video]
+    for kind, timescale in ((V, VIDEO_TIMESCALE), (A, rate)):
+        assert max(lengths(sink, kind, timescale)) < 2.5
+        assert all(s.duration > 0 or s.parts for s in sink.segments(kind))
+        for one, other in pairwise(sink.segments(kind)):
+            assert one.start + one.duration == other.start
+    pairs = list(zip(starts(sink, V, VIDEO_TIMESCALE), starts(sink, A, rate), strict=True))
+    assert all(abs(one - other) < 2.5 for one, other in pairs)
+    assert all(abs(one - other) < 0.15 for one, other in pairs if one > settled_s), pairs
 
 
 # --- one track alone --------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 """Encoder stamps become track clocks: rebased, unwrapped, repaired, counted."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.media import MediaKind
 from ingest.source.timeline import MAX_JUMP_MS, Timeline, unwrap
 from tests.support.media_values import (
     MONO_44K,
@@ -15,6 +19,7 @@ from tests.support.media_values import (
 
 WRAP = 1 << 32
 BOTH = (VIDEO, STEREO_48K)
+AUDIO = MediaKind.AUDIO
 
 
 def run(packets, tracks=BOTH):
@@ -213,9 +218,120 @@ def test_jitter_that_evens_out_moves_nothing():
 
 
 def test_a_hole_in_the_audio_moves_it_to_the_encoders_stamp():
-    timeline, samples = run([audio_packet(t) for t in (0, 21, 43, 1_000, 1_021)], (STEREO_48K,))
+    unknown = replace(STEREO_48K, config=b"")  # no silence is known for it
+    timeline, samples = run([audio_packet(t) for t in (0, 21, 43, 1_000, 1_021)], (unknown,))
     assert [s.dts for s in samples] == [0, 1024, 2048, 48_000, 49_024]
     assert timeline.counters.audio_reanchored == 1
+    assert timeline.take_silence() == []
+
+
+# --- sound that pauses ------------------------------------------------------------------------
+
+
+def everything(packets, tracks=BOTH):
+    """The audio track as it is packaged: what was sent, and the silence before it."""
+    timeline = Timeline(tracks)
+    sent, silent = [], []
+    for packet in packets:
+        sample = timeline.accept(packet)
+        silent += [s.dts for s in timeline.take_silence()]
+        if sample is not None and packet.kind is AUDIO:
+            sent.append(sample.dts)
+    return timeline, sent, silent
+
+
+def frames(seconds, sound):
+    """A picture every 40 ms, sound every 21 1/3 ms where `sound` says so, by stamp."""
+    stamps = (i * 1024 / 48 for i in range(int(seconds * 1000 * 48 / 1024)))
+    packets = [video_packet(t, key=t == 0) for t in range(0, int(seconds * 1000), 40)]
+    packets += [audio_packet(int(t)) for t in stamps if sound(t)]
+    return sorted(packets, key=lambda p: p.dts_ms)
+
+
+def test_sound_that_pauses_is_silence_until_it_comes_back():
+    timeline, sent, silent = everything(frames(9, lambda t: not 2_000 < t < 6_000))
+    assert timeline.counters.dropped_behind_silence == 0
+    assert timeline.counters.silence_frames == len(silent) > 180
+    track = sorted(sent + silent)
+    steps = {b - a for a, b in pairwise(track)}
+    assert max(steps) < 2 * 1024
+    assert len([step for step in steps if step != 1024]) <= 1  # where the sound comes back
+
+
+def test_sound_that_stops_is_silence_to_the_end():
+    timeline, sent, silent = everything(frames(9, lambda t: t < 2_000))
+    timeline.fill_to_end()
+    silent += [s.dts for s in timeline.take_silence()]
+    assert silent[0] == sent[-1] + 1024
+    assert 8.9 < silent[-1] / 48_000 < 9
+
+
+def test_sound_that_never_starts_is_silence_from_the_start():
+    _, sent, silent = everything(frames(5, lambda _: False))
+    assert sent == []
+    assert silent[:3] == [0, 1024, 2048]
+
+
+def test_sound_that_arrives_a_second_late_has_not_paused():
+    packets = sorted(frames(9, lambda _: True), key=lambda p: p.dts_ms + 1_000 * (p.kind is AUDIO))
+    _, sent, silent = everything(packets)
+    assert silent == []
+    assert sent == [i * 1024 for i in range(len(sent))]
+
+
+def test_sound_behind_its_silence_is_left_out_and_counted():
+    late = [p for p in frames(9, lambda _: True) if p.kind is AUDIO]
+    packets = sorted(
+        [*frames(9, lambda _: False), *late], key=lambda p: p.dts_ms + 3_000 * (p.kind is AUDIO)
+    )
+    timeline, sent, silent = everything(packets)
+    assert timeline.counters.dropped_behind_silence > 100
+    track = sorted(sent + silent)
+    assert all(b - a >= 1024 for a, b in pairwise(track))
+
+
+# --- holes in everything ----------------------------------------------------------------------
+
+
+def breaks_at(packets, tracks=BOTH):
+    """Stamps at which a new Period starts."""
+    timeline = Timeline(tracks, hole_limit_ms=2_400)
+    found = []
+    for packet in packets:
+        if timeline.breaks(packet):
+            found.append(packet.dts_ms)
+            timeline = Timeline(tracks, hole_limit_ms=2_400)
+        timeline.accept(packet)
+    return found
+
+
+@pytest.mark.parametrize(("hole_ms", "expected"), [(2_300, 0), (2_700, 1), (9_000, 1)])
+def test_a_hole_in_all_tracks_is_a_break_when_no_segment_can_hold_it(hole_ms, expected):
+    packets = [p for p in frames(20, lambda _: True) if not 4_000 < p.dts_ms < 4_000 + hole_ms]
+    first = next(p for p in packets if p.dts_ms > 4_000)
+    packets = [p._replace(is_key=True) if p is first else p for p in packets]
+    assert len(breaks_at(packets)) == expected
+
+
+def test_a_hole_in_one_track_is_none():
+    assert breaks_at(frames(20, lambda t: not 4_000 < t < 9_000)) == []
+
+
+def test_pictures_alone_may_be_slow():
+    slides = [video_packet(t, key=True) for t in range(0, 60_000, 5_000)]
+    assert breaks_at(slides, (VIDEO,)) == []
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["picture", "sound"])
+def test_a_picture_that_needs_another_is_no_place_for_a_break(kind):
+    packets = [p for p in frames(20, lambda _: True) if not 4_000 < p.dts_ms < 8_000]
+    behind = [p for p in packets if p.dts_ms >= 8_000]
+    moved = sorted(behind, key=lambda p: p.dts_ms + 100 * ((p.kind is AUDIO) != bool(kind)))
+    found = breaks_at([p for p in packets if p.dts_ms < 8_000] + moved)
+    assert len(found) == kind  # sound can be the first of a Period, a picture in a GOP cannot
+
+
+# --- clocks that run apart --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("speed", [1.01, 1.001, 0.999, 0.99])

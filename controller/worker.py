@@ -1,0 +1,60 @@
+"""Runs a worker of background jobs: everything is built once, and run until the end."""
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+
+import structlog
+
+from controller.composition.jobs import build_kinds, do_jobs
+from controller.composition.objects import build_store
+from controller.errors import ControllerError
+from controller.settings import Settings
+from controller.stores.opening import database_url, open_stores
+from controller.system_clock import SystemClock
+from ingest import die_with_parent
+
+EXIT_STOPPED = 0
+EXIT_FAILED = 1
+
+
+async def work(settings: Settings, parent: int | None = None) -> int:
+    """Do background jobs until SIGINT or SIGTERM; answers the exit status.
+
+    parent: the daemon that started this worker, which ends with it.
+    """
+    log = structlog.get_logger()
+    if parent is not None:
+        die_with_parent()
+        if os.getppid() != parent:  # it went before it could be asked for
+            return EXIT_FAILED
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+
+    def started() -> None:
+        listen()  # huey has set handlers of its own
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        log.info("worker_ready", at_once=max(1, settings.job_workers))
+
+    listen()
+    try:
+        async with AsyncExitStack() as stack:
+            url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
+            stores = open_stores(url, SystemClock())
+            stack.push_async_callback(stores.database.close)
+            await stores.database.check()
+            kinds = build_kinds(settings, stores, build_store(settings, stack))
+            await do_jobs(settings, stores, kinds, stopped, started, stack)
+            log.info("worker_stopping")
+    except ControllerError as error:
+        log.error("worker_failed", code=error.code, reason=error.detail)  # noqa: TRY400
+        return EXIT_FAILED
+    except Exception:  # the last line: a part of ours has a fault
+        log.exception("worker_failed", code="background_task")
+        return EXIT_FAILED
+    return EXIT_STOPPED

@@ -1,0 +1,98 @@
+"""Many recordings in headless Chromium at once, several pages beside each other, faster than
+they were made: what each player says at the end of each."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlencode
+
+from playwright.async_api import Browser, async_playwright
+
+from tests.support.players import CHROMIUM, FLAGS, Sample, serving_players
+
+_POLL_S = 0.15
+_END_S = 0.2
+
+
+@dataclass(frozen=True)
+class Showing:
+    """One recording in one player."""
+
+    name: str
+    player: str
+    suffix: str
+
+
+class Screening:
+    """Plays `showings` from a thread of its own, `at_once` pages at a time and `rate` times as
+    fast; `address` answers where a showing's playlist is and may wait for it."""
+
+    def __init__(
+        self,
+        showings: Iterable[Showing],
+        address: Callable[[Showing], str],
+        *,
+        at_once: int,
+        rate: float,
+        timeout_s: float,
+    ) -> None:
+        self._results: dict[Showing, Future[Sample]] = {one: Future() for one in showings}
+        self._address = address
+        self._at_once, self._rate, self._timeout_s = at_once, rate, timeout_s
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._play_all()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def last_sample(self, showing: Showing) -> Sample:
+        """How the player was when it had played everything, or when it took too long."""
+        return self._results[showing].result()
+
+    async def _play_all(self) -> None:
+        places = asyncio.Semaphore(self._at_once)
+        with serving_players() as origin:
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(
+                    executable_path=CHROMIUM, args=list(FLAGS)
+                )
+
+                async def one(showing: Showing) -> None:
+                    async with places:
+                        try:
+                            url = await asyncio.to_thread(self._address, showing)
+                            sample = await self._play(browser, origin, showing.player, url)
+                            self._results[showing].set_result(sample)
+                        except BaseException as error:  # noqa: BLE001  the test that asks tells
+                            self._results[showing].set_exception(error)
+
+                await asyncio.gather(*(one(showing) for showing in self._results))
+                await browser.close()
+
+    async def _play(self, browser: Browser, origin: str, player: str, url: str) -> Sample:
+        query = {"player": player, "url": url, "live": "0", "rate": str(self._rate)}
+        context = await browser.new_context()
+        try:
+            page = await context.new_page()
+            await page.goto(f"{origin}/player.html?{urlencode(query)}")
+            deadline_s = time.monotonic() + self._timeout_s
+            while True:
+                sample = Sample(**await page.evaluate("probe()"))
+                if played(sample) or time.monotonic() > deadline_s:
+                    return sample
+                await asyncio.sleep(_POLL_S)
+        finally:
+            await context.close()
+
+
+def played(sample: Sample) -> bool:
+    """Whether it is over, or a few frames before: players differ about what the last frame is."""
+    known = sample.duration_s is not None and sample.current_s > 1
+    return sample.ended or (known and sample.current_s > sample.duration_s - _END_S)
