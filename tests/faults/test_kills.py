@@ -47,7 +47,8 @@ class Viewer:
                 worst_s = max(worst_s, now_s - self._moved_at)
             self.page.page.wait_for_timeout(50)
         self.longest_stop_s = max(self.longest_stop_s, worst_s)
-        self.stops.append((what, round(worst_s, 2)))
+        if worst_s:
+            self.stops.append((what, round(worst_s, 2)))
 
 
 @pytest.fixture
@@ -82,6 +83,8 @@ def test_kills_and_reloads_lose_no_frame_and_viewers_hardly_notice(
     for where, one in ((server, stream), (undisturbed, reference)):
         end_when_drained(where, one)
     print(f"longest stop {viewer.longest_stop_s:.2f} s; {viewer.stops}")
+    refused = refused_requests(server)
+    print(f"{len(refused)} requests of the player were not answered with media", *refused, sep="\n")
     assert count_frames(server.vod(stream.id)) == long_clip.frames
     for rendition in ("video", "audio"):
         assert "#EXT-X-DISCONTINUITY\n" not in playlist(server, stream, rendition)
@@ -142,6 +145,17 @@ def end_when_drained(server, stream):
     wait_until(lambda: server.api("GET", "/streams").status == 200, BACK_S, "the API")
     server.wait_ingest(stream, "interrupted", BACK_S)
     return server.end(stream)
+
+
+def refused_requests(server):
+    """Lines of nginx's log: errors, and what took longer than a segment."""
+    lines = (server.data_dir / "logs" / "access.log").read_text().splitlines()
+    live = [line for line in lines if "/live/" in line]
+    return [
+        line
+        for line in live
+        if int(line.split('" ')[1].split()[0]) >= 400 or float(line.split()[-1]) > 2.5
+    ]
 
 
 def playlist(server, stream, rendition):
