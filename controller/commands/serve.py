@@ -15,6 +15,8 @@ from controller.commands.options import (
     settings_or_exit,
     start_logging,
 )
+from controller.launcher import Launcher
+from controller.open_files import raise_open_files_limit
 
 
 @click.command
@@ -27,8 +29,15 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
     """
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(run_daemon(settings, worker_command=_worker(data_dir, config_file))))
+    raise_open_files_limit()
+
+    def run() -> int:
+        # In the daemon, not in its launcher: the worker's parent is the one that serves.
+        worker = _worker(data_dir, config_file)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run_daemon(settings, worker_command=worker))
+
+    sys.exit(Launcher(run).run())
 
 
 def _worker(data_dir: Path | None, config_file: Path | None) -> tuple[str, ...]:

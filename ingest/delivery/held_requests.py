@@ -8,6 +8,7 @@ connections in one sweep; aiohttp's own work for each request follows behind.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -111,7 +112,8 @@ def _send(together: set[_Held], tail: bytes) -> None:
     """To all connections first; what follows behind an answer waits until all are sent."""
     for held in together:
         if not held.transport.is_closing():
-            held.transport.write(held.head + tail)
+            with suppress(RuntimeError):  # uvloop's word for a connection that has just gone
+                held.transport.write(held.head + tail)
     for held in together:
         if not held.answered.done():
             held.answered.set_result(len(held.head) + len(tail))

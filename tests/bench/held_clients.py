@@ -12,6 +12,8 @@ import socket
 import sys
 import time
 
+from controller.open_files import raise_open_files_limit
+
 _BACKLOG_STEP = 200
 _PAUSE_S = 0.02
 """After each step, so that no backlog on the other side runs over."""
@@ -80,6 +82,7 @@ def _complete(answer: bytes) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Serve lines until standard input ends."""
+    raise_open_files_limit()
     address, path, count, encoding = arguments[0], arguments[1], int(arguments[2]), arguments[3]
     clients = {}
     for made in range(count):

@@ -9,6 +9,7 @@ import json
 import signal
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from ingest import LATENESS_BOUNDS_S
 from tests.bench.clip import clip_file
@@ -50,6 +51,7 @@ class _Measured:
     pusher: float
     pss: int
     lateness: dict | None
+    sends: list[int]
 
 
 class LoadBench:
@@ -73,7 +75,7 @@ class LoadBench:
 
 def _measure(contestant: Contestant, encoders: Running, options: Options) -> _Measured:
     groups = (contestant.packager_pids, contestant.server.pids, lambda: tree([encoders.pid]))
-    before_lateness = _lateness(contestant)
+    before_lateness, before_sends = _lateness(contestant), _told(encoders)
     started_s, before = time.monotonic(), [cpu_ns(group()) for group in groups]
     time.sleep(options.seconds)
     cores = [
@@ -86,7 +88,8 @@ def _measure(contestant: Contestant, encoders: Running, options: Options) -> _Me
             lateness[count] -= before_lateness[count]
         pairs = zip(lateness["buckets"], before_lateness["buckets"], strict=True)
         lateness["buckets"] = [now - then for now, then in pairs]
-    return _Measured(*cores, pss_bytes(contestant.packager_pids()), lateness)
+    sends = [now - then for now, then in zip(_told(encoders), before_sends, strict=True)]
+    return _Measured(*cores, pss_bytes(contestant.packager_pids()), lateness, sends)
 
 
 def _lateness(contestant: Contestant) -> dict | None:
@@ -94,10 +97,15 @@ def _lateness(contestant: Contestant) -> dict | None:
     if contestant.name != GOLIVE:
         return None
     (daemon,) = contestant.packagers
-    lines = len(daemon.out)
-    daemon.process.send_signal(signal.SIGUSR1)
-    wait_until(lambda: len(daemon.out) > lines, 10, "it tells how late its parts are")
-    return json.loads(daemon.out[-1])
+    return _told(daemon)
+
+
+def _told(process: Running) -> Any:
+    """What a process prints when it is asked."""
+    lines = len(process.out)
+    process.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: len(process.out) > lines, 10, "it tells how late it is")
+    return json.loads(process.out[-1])
 
 
 def _result(options: Options, found: dict[str, _Measured]) -> Result:
@@ -140,9 +148,16 @@ def _result(options: Options, found: dict[str, _Measured]) -> Result:
 
 def _spread(golive: _Measured) -> str:
     lateness = golive.lateness or {}
-    bounds = [*(f"{bound * 1000:g} ms" for bound in LATENESS_BOUNDS_S), "more"]
-    counts = " ".join(
-        f"<={bound}:{count}" for bound, count in zip(bounds, lateness["buckets"], strict=True)
-    )
     mean_ms = 1000 * lateness["total_s"] / max(1, lateness["parts"])
-    return f"golive's parts behind the best: mean {mean_ms:.1f} ms; {counts}"
+    return (
+        f"golive's parts behind the best: mean {mean_ms:.1f} ms; {_counts(lateness['buckets'])}; "
+        f"of that the encoders' own delay, by message: {_counts(golive.sends)}"
+    )
+
+
+def _counts(buckets: list[int]) -> str:
+    """As shares, in percent; what is empty is left out."""
+    bounds = [*(f"<={bound * 1000:g} ms" for bound in LATENESS_BOUNDS_S), "more"]
+    total = max(1, sum(buckets))
+    pairs = zip(bounds, buckets, strict=True)
+    return " ".join(f"{bound} {100 * count / total:.2f}%" for bound, count in pairs if count)

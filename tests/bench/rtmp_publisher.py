@@ -2,16 +2,19 @@
 
 `python -m tests.bench.rtmp_publisher CLIP PORT/APP/NAME…`. Each publication is a connection of its
 own, its frames are sent when they are due, and the publications are out of step with each other as
-real encoders are. One process instead of an ffmpeg each leaves the CPU to what is measured.
+real encoders are. On SIGUSR1 it says how late it was. One process instead of an ffmpeg each leaves the CPU to what is measured.
 """
 
 import asyncio
 import heapq
+import json
 import os
 import signal
 import sys
+from bisect import bisect_left
 from pathlib import Path
 
+from ingest import LATENESS_BOUNDS_S
 from tests.bench.clip import PushClip, read_clip
 from tests.support.rtmp_publisher import RtmpPublication, chunked
 
@@ -26,7 +29,22 @@ async def end_with(publication: RtmpPublication, name: str) -> None:
     os._exit(1)
 
 
-async def push(clip: PushClip, publications: list[RtmpPublication]) -> None:
+class SendLateness:
+    """How late messages were sent, counted up to each of the bounds."""
+
+    def __init__(self) -> None:
+        self._buckets = [0] * (len(LATENESS_BOUNDS_S) + 1)
+
+    def take(self, late_s: float) -> None:
+        """Count a message."""
+        self._buckets[bisect_left(LATENESS_BOUNDS_S, late_s)] += 1
+
+    def tell(self) -> None:
+        """Print the counts so far."""
+        print(json.dumps(self._buckets), flush=True)
+
+
+async def push(clip: PushClip, publications: list[RtmpPublication], late: SendLateness) -> None:
     """Send the clip in a loop to all, each frame when it is due, until cancelled."""
     bodies = [chunked(6 if tag.kind == 9 else 5, tag.data) for tag in clip.media]
     loop = asyncio.get_running_loop()
@@ -43,6 +61,7 @@ async def push(clip: PushClip, publications: list[RtmpPublication]) -> None:
         wait_s = due_s - loop.time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        late.take(loop.time() - due_s)
         tag = clip.media[position]
         time_ms = turn * clip.length_ms + tag.time_ms
         publications[i].media(tag, bodies[position], time_ms)
@@ -64,7 +83,9 @@ async def main(arguments: list[str]) -> None:
     for publication, target in zip(publications, arguments[1:], strict=True):
         await publication.open()
         watching.append(asyncio.create_task(end_with(publication, target)))
-    pushing = asyncio.create_task(push(clip, publications))
+    late = SendLateness()
+    pushing = asyncio.create_task(push(clip, publications, late))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, late.tell)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pushing.cancel)
     print("publishing", flush=True)
     try:

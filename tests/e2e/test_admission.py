@@ -47,7 +47,7 @@ def test_one_encoder_too_many_is_refused_and_the_first_goes_on(server, clip):
 def test_the_host_and_prometheus_are_told_how_it_goes(server, clip, metrics_port):
     stream = server.live_stream("watched")
     with Pusher(clip, server.push_url(stream.key), loop=True):
-        wait_until(lambda: health(server, stream)["intake"], 20, "the first figures")
+        wait_until(lambda: measured(server, stream), 20, "two key frames are measured")
         found = health(server, stream)
         text = read(f"http://127.0.0.1:{metrics_port}/metrics")
         server.end(stream)
@@ -64,6 +64,11 @@ def test_the_host_and_prometheus_are_told_how_it_goes(server, clip, metrics_port
     assert stream.id not in text
     with pytest.raises(urllib.error.HTTPError, match="404"):
         read(f"{server.url}/metrics")
+
+
+def measured(server, stream):
+    intake = health(server, stream)["intake"]
+    return intake is not None and intake["gopSeconds"] > 0
 
 
 def health(server, stream):

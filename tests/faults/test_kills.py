@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("GOLIVE_TEST_KILLS", "2"))
 """How often each process is killed, once in 16 s; 20 for the full length."""
 
 LONGEST_STOP_S = 2.0
-PACKAGER, DAEMON = "ingest.session.packager", "serve"
+PACKAGER, DAEMON = "packager", "daemon"
 BACK_S = 20.0
 
 
@@ -47,7 +47,8 @@ class Viewer:
                 worst_s = max(worst_s, now_s - self._moved_at)
             self.page.page.wait_for_timeout(50)
         self.longest_stop_s = max(self.longest_stop_s, worst_s)
-        self.stops.append((what, round(worst_s, 2)))
+        if worst_s:
+            self.stops.append((what, round(worst_s, 2)))
 
 
 @pytest.fixture
@@ -82,6 +83,8 @@ def test_kills_and_reloads_lose_no_frame_and_viewers_hardly_notice(
     for where, one in ((server, stream), (undisturbed, reference)):
         end_when_drained(where, one)
     print(f"longest stop {viewer.longest_stop_s:.2f} s; {viewer.stops}")
+    refused = refused_requests(server)
+    print(f"{len(refused)} requests of the player were not answered with media", *refused, sep="\n")
     assert count_frames(server.vod(stream.id)) == long_clip.frames
     for rendition in ("video", "audio"):
         assert "#EXT-X-DISCONTINUITY\n" not in playlist(server, stream, rendition)
@@ -100,8 +103,8 @@ def kill_again_and_again(server, pusher, clip, viewer):
     for turn, victim in enumerate(victims):
         at = start + int(step * (turn + chance.uniform(0.3, 0.9)))
         viewer.look_on(lambda at=at: pusher.frames >= at, 120, done)
-        wait_until(lambda victim=victim: server.find_processes(victim), BACK_S, "one to kill")
-        for process in server.find_processes(victim):
+        wait_until(lambda victim=victim: processes(server, victim), BACK_S, "one to kill")
+        for process in processes(server, victim):
             process.send_signal(signal.SIGKILL)
         done = f"the kill of {victim}"
         if turn % 2:
@@ -111,16 +114,48 @@ def kill_again_and_again(server, pusher, clip, viewer):
     viewer.look_on(lambda: pusher.frames >= last, 120, done)
 
 
+def processes(server, victim):
+    """Those that do the work; the daemon's launcher only waits for its end."""
+    if victim == PACKAGER:
+        return server.find_processes("ingest.session.packager")
+    found = server.find_processes("controller.cli", "serve")
+    return [process for process in found if process.name() == "golive-daemon"]
+
+
 def reload_nginx(server):
     """`nginx -s reload` of both instances: a HUP to each master."""
     for config in ("http.conf", "rtmp.conf"):
         server.find_process("nginx: master", config).send_signal(signal.SIGHUP)
 
 
+def test_a_launcher_that_is_killed_with_its_daemon_loses_no_frame(server, clip):
+    """The supervisor starts both anew; that takes as long as the machine needs to import them."""
+    stream = server.live_stream("launched")
+    with Pusher(clip, server.push_url(stream.key)) as pusher:
+        pusher.wait_frames(120)
+        for process in server.find_processes("controller.cli", "serve"):
+            process.send_signal(signal.SIGKILL)
+        assert pusher.wait() == 0
+    end_when_drained(server, stream)
+    assert count_frames(server.vod(stream.id)) == clip.frames
+    assert "#EXT-X-DISCONTINUITY\n" not in playlist(server, stream, "video")
+
+
 def end_when_drained(server, stream):
     wait_until(lambda: server.api("GET", "/streams").status == 200, BACK_S, "the API")
     server.wait_ingest(stream, "interrupted", BACK_S)
     return server.end(stream)
+
+
+def refused_requests(server):
+    """Lines of nginx's log: errors, and what took longer than a segment."""
+    lines = (server.data_dir / "logs" / "access.log").read_text().splitlines()
+    live = [line for line in lines if "/live/" in line]
+    return [
+        line
+        for line in live
+        if int(line.split('" ')[1].split()[0]) >= 400 or float(line.split()[-1]) > 2.5
+    ]
 
 
 def playlist(server, stream, rendition):

@@ -143,8 +143,9 @@ class GoliveServer:
 
     @property
     def daemon(self) -> psutil.Process:
-        """`golive serve`."""
-        return self.find_process("controller.cli", "serve")
+        """The process that serves; its launcher has the same command line."""
+        found = self.find_processes("controller.cli", "serve")
+        return next(process for process in found if process.name() == "golive-daemon")
 
     # Talking to it
 
