@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 Seconds = Annotated[float, Field(gt=0)]
+_SHORTEST_DVR_WINDOW_S = 12.0
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 
@@ -161,7 +162,9 @@ class Settings(BaseSettings):
         default=2.0, ge=1.0, le=10.0, description="Nominal duration of a Media Segment."
     )
     dvr_window_s: float = Field(
-        default=600.0, ge=12.0, description="How far back live players may seek."
+        default=600.0,
+        ge=0.0,
+        description="How far back live players may seek, 12 at least; 0: to the stream's start.",
     )
     private_store_url: str = Field(
         default="",
@@ -277,6 +280,13 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("dvr_window_s")
+    @classmethod
+    def _long_enough(cls, value: float) -> float:
+        if 0 < value < _SHORTEST_DVR_WINDOW_S:
+            raise ValueError(f"must be 0, or {_SHORTEST_DVR_WINDOW_S:g} at least")
+        return value
 
     @property
     def vod_base(self) -> str:

@@ -3,7 +3,8 @@
 Times are seconds here; `start_s` counts on the Period's media timeline.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ingest.media import MediaKind
 
@@ -63,11 +64,21 @@ class InitSection:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What a long window's segments come to, kept along so that nobody has to look through them."""
+
+    duration_s: float
+    size: int
+    independent: bool
+    peak_bandwidth: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rendition:
     """One CMAF track's window. `segments` ends with the one that grows, if any does.
 
     `parts_from_msn`: Media Segments before it no longer list their parts. `next_part` is the
-    number of the part that will come next.
+    number of the part that will come next. `totals` are set where there are many segments.
     """
 
     name: str
@@ -75,10 +86,11 @@ class Rendition:
     target_duration_s: int
     part_target_s: float
     inits: tuple[InitSection, ...]
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]
     next_part: int
     parts_from_msn: int
     ended: bool
+    totals: "Totals | None" = None
 
     def init_of(self, segment: Segment) -> InitSection:
         """The initialization section that `segment` needs."""
@@ -97,11 +109,22 @@ class Rendition:
     @property
     def duration_s(self) -> float:
         """Seconds of media in the window."""
+        if self.totals is not None:
+            return self.totals.duration_s
         return sum(segment.duration_s for segment in self.segments)
+
+    @property
+    def independent(self) -> bool:
+        """Whether every segment starts with a keyframe."""
+        if self.totals is not None:
+            return self.totals.independent
+        return all(segment.independent for segment in self.segments)
 
     @property
     def peak_bandwidth(self) -> int:
         """Largest bit rate of a finished segment (RFC 8216 §4.3.4.2), in bits per second."""
+        if self.totals is not None:
+            return self.totals.peak_bandwidth
         rates = [
             segment.size * 8 / segment.duration_s
             for segment in self.segments
@@ -113,7 +136,12 @@ class Rendition:
     def average_bandwidth(self) -> int:
         """Mean bit rate of the window, in bits per second."""
         duration = self.duration_s
-        return int(sum(s.size for s in self.segments) * 8 / duration) if duration > 0 else 0
+        return int(self.size * 8 / duration) if duration > 0 else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of media in the window."""
+        return self.totals.size if self.totals else sum(s.size for s in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +159,17 @@ class Presentation:
     def rendition(self, name: str) -> Rendition | None:
         """The rendition called `name`."""
         return next((r for r in self.renditions if r.name == name), None)
+
+    def newest(self, count: int) -> "Presentation":
+        """The same with the last `count` segments only; all renditions begin with the same one."""
+        last = max((r.last_msn for r in self.renditions), default=0)
+        if all(len(r.segments) <= count for r in self.renditions):
+            return self
+        cut = (
+            replace(r, segments=r.segments[max(0, last - count + 1 - r.segments[0].msn) :])
+            for r in self.renditions
+        )
+        return replace(self, renditions=tuple(replace(r, totals=None) for r in cut if r.segments))
 
     def of_kind(self, kind: MediaKind) -> tuple[Rendition, ...]:
         """Renditions that carry `kind`."""

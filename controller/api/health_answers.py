@@ -30,7 +30,7 @@ class PartsAnswer(CamelAnswer):
     """Partial Segments since the server took the stream up."""
 
     listed: int
-    late: int = Field(description="By more than half of their duration.")
+    late: int = Field(description="By more than half of PART-TARGET.")
     lateness_seconds: float = Field(description="Of the latest one in the last half minute.")
 
 

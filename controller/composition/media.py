@@ -1,5 +1,6 @@
 """The media plane: nginx's control, sessions, recordings, the life of streams."""
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -67,7 +68,7 @@ def build_media_plane(
         uploader,
         nginx,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
-        settings.dvr_window_s,
+        settings.dvr_window_s or math.inf,
         Admission(_budget(settings)),
     )
     stack.push_async_callback(supervisor.close)

@@ -15,6 +15,7 @@ from controller.dev.process import ChildSpec
 BACKLOG = 4096
 """Connections that wait for the daemon; the kernel's own limit is net.core.somaxconn."""
 
+_LAST_PORT = 65_535
 _LISTEN_SETTINGS = ("GOLIVE_HTTP_LISTEN", "GOLIVE_HOOK_LISTEN")
 
 
@@ -37,11 +38,7 @@ def _listening(address: str) -> socket.socket:
     path = address.removeprefix("unix:")
     try:
         if path == address:
-            host, _, port = address.rpartition(":")
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server(
-                (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
-            )
+            return _listening_tcp(address)
         held = socket.socket(socket.AF_UNIX)
         try:
             held.bind(path)
@@ -50,6 +47,14 @@ def _listening(address: str) -> socket.socket:
         except OSError:
             held.close()
             raise
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError) as error:
         raise PrerequisiteError([f"golive cannot listen on {address}: {error}."]) from error
     return held
+
+
+def _listening_tcp(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    if int(port) > _LAST_PORT:
+        raise ValueError(f"there is no port {port}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=BACKLOG)

@@ -27,8 +27,8 @@ class IntakeHealth:
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """Partial Segments since the daemon took the stream up; `late`: by more than half their
-    duration. `lateness_s`: of the latest one over the last half minute or so."""
+    """Partial Segments since the daemon took the stream up; `late`: by more than half of
+    PART-TARGET. `lateness_s`: of the latest one over the last half minute or so."""
 
     listed: int
     late: int

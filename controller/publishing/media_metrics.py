@@ -66,7 +66,7 @@ class MediaMetrics(Collector):
         )
         lateness = totals.lateness
         yield CounterMetricFamily(
-            "golive_parts_late", "Parts late by more than half their duration.", value=lateness.late
+            "golive_parts_late", "Parts late by more than half of PART-TARGET.", value=lateness.late
         )
         yield _histogram(lateness.buckets, lateness.total_s)
 

@@ -38,6 +38,9 @@ _HOLD_TARGETS = 3
 """A held request is answered after three Target Durations (rfc8216bis §6.2.5.2: 503)."""
 
 _MEDIA_FILE = re.compile(r"(part|segment)-(\d{1,12})\.m4s")
+_DASH_SEGMENTS = 1_800
+"""An MPD is written anew for each request; of a longer window it lists the newest: an hour."""
+
 _HINT_AHEAD = 1
 """Parts behind the hinted one that a request may wait for; it was made from a newer playlist."""
 
@@ -103,6 +106,7 @@ class Delivery:
         presentation = window.presentation()
         if not all(any(s.finished for s in r.segments) for r in presentation.renditions):
             raise NotThere("no segment is finished yet")
+        presentation = presentation.newest(_DASH_SEGMENTS)
         text = live_mpd(presentation, now_wall_s=self._clock.wall_s(), time_url="../time")
         headers = _headers(caching.REVALIDATE)
         return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)

@@ -5,6 +5,7 @@ from email.utils import formatdate
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from ingest.manifest.hls_history import PlaylistHistory
 from ingest.manifest.hls_playlist import media_playlist
 from ingest.presentation import Rendition
 from ingest.window.live_window import LiveWindow
@@ -31,6 +32,9 @@ class RenderedPlaylists:
 
     def __init__(self) -> None:
         self._bodies: WeakKeyDictionary[LiveWindow, dict[Variant, _Body]] = WeakKeyDictionary()
+        self._histories: WeakKeyDictionary[LiveWindow, dict[str, PlaylistHistory]] = (
+            WeakKeyDictionary()
+        )
 
     def body(self, window: LiveWindow, rendition: Rendition, variant: Variant) -> bytes:
         """The playlist as the window is now."""
@@ -51,7 +55,10 @@ class RenderedPlaylists:
         else:
             renditions = window.presentation().renditions
             others = [other for other in renditions if other.name != rendition.name]
-            data = media_playlist(rendition, others, skip=variant.delta).encode()
+            histories = self._histories.setdefault(window, {})
+            history = histories.setdefault(rendition.name, PlaylistHistory())
+            text = media_playlist(rendition, others, skip=variant.delta, history=history)
+            data = text.encode()
         fields = f"Content-Length: {len(data)}\r\nDate: {formatdate(usegmt=True)}\r\n\r\n"
         body = bodies[variant] = _Body(window.version, data, fields.encode() + data)
         return body

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ingest.journal_entries import init_name, part_name, segment_name
+from ingest.manifest.hls_history import PlaylistHistory
 from ingest.media import MediaKind
 from ingest.presentation import Presentation, Rendition, Segment
 
@@ -25,7 +26,7 @@ def multivariant_playlist(presentation: Presentation, base: str = "") -> str:
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{HLS_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     video = presentation.of_kind(MediaKind.VIDEO)
     audio = presentation.of_kind(MediaKind.AUDIO)
-    if not all(_independent(rendition) for rendition in video):
+    if not all(rendition.independent for rendition in video):
         lines.pop()
     for rendition in audio if video else ():
         init = rendition.inits[-1]
@@ -61,12 +62,13 @@ def media_playlist(
     base: str = "",
     *,
     skip: bool = False,
+    history: PlaylistHistory | None = None,
 ) -> str:
     """A live Media Playlist with Partial Segments; after the end, the same with ENDLIST.
 
     Media are named `{base}{rendition}/…`, relative to the playlist. `others` are reported on
     (§4.4.5.4). `skip` asks for a Playlist Delta Update (§6.2.5.1), which it is when there is
-    anything to skip.
+    anything to skip. `history` remembers the lines of a long playlist of this rendition.
     """
     target_s = rendition.target_duration_s
     lines = _header(rendition)
@@ -84,6 +86,13 @@ def media_playlist(
     if skipped:
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
     folder = f"{base}{rendition.name}/"
+    if history is not None and not skipped:
+        old, count = history.lines(
+            rendition, lambda some, behind: _lines(rendition, some, behind, folder, parts=False)
+        )
+        if count:
+            lines.append(old.rstrip("\n"))
+            skipped = count
     lines += _segments(rendition, folder, parts=not rendition.ended, skipped=skipped)
     if rendition.ended:
         lines.append("#EXT-X-ENDLIST")
@@ -96,14 +105,13 @@ def media_playlist(
 
 def _skippable(rendition: Rendition) -> int:
     """How many segments lie behind the Skip Boundary (§4.4.3.8)."""
-    left_s = rendition.duration_s - _SKIP_TARGETS * rendition.target_duration_s
-    skipped = 0
-    for segment in rendition.segments:
-        left_s -= segment.duration_s
-        if left_s < 0:
-            break
-        skipped += 1
-    return skipped
+    behind_s, boundary_s = 0.0, _SKIP_TARGETS * rendition.target_duration_s
+    segments = rendition.segments
+    for position in range(len(segments) - 1, 0, -1):
+        behind_s += segments[position].duration_s
+        if behind_s >= boundary_s:
+            return position
+    return 0
 
 
 def _report(rendition: Rendition, base: str) -> str:
@@ -132,20 +140,26 @@ def _header(rendition: Rendition) -> list[str]:
         f"#EXT-X-VERSION:{HLS_VERSION}",
         f"#EXT-X-TARGETDURATION:{rendition.target_duration_s}",
     ]
-    if _independent(rendition):
+    if rendition.independent:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
     return lines
 
 
-def _independent(rendition: Rendition) -> bool:
-    """Whether every listed segment starts with a keyframe."""
-    return all(segment.independent for segment in rendition.segments)
-
-
 def _segments(rendition: Rendition, folder: str, *, parts: bool, skipped: int = 0) -> list[str]:
-    lines: list[str] = []
     previous = rendition.segments[skipped - 1] if skipped else None
-    for segment in rendition.segments[skipped:]:
+    return _lines(rendition, rendition.segments[skipped:], previous, folder, parts=parts)
+
+
+def _lines(
+    rendition: Rendition,
+    segments: Sequence[Segment],
+    previous: Segment | None,
+    folder: str,
+    *,
+    parts: bool,
+) -> list[str]:
+    lines: list[str] = []
+    for segment in segments:
         if previous is not None:
             lines += ["#EXT-X-DISCONTINUITY"] * (segment.period - previous.period)
         if previous is None or previous.init != segment.init or previous.period != segment.period:

@@ -86,7 +86,7 @@ class Lateness:
     """How late parts were listed. A part is late against the best one of the last half minute or
     so: that much more time went by between its last frame's stamp and its listing.
 
-    `late`: parts that were late by more than half their duration. `buckets` counts the parts up
+    `late`: parts that were late by more than half of PART-TARGET. `buckets` counts the parts up
     to each of LATENESS_BOUNDS_S, and all others last.
     """
 
@@ -129,7 +129,7 @@ class LatenessMeter:
         self._parts = self._late = 0
         self._total_s = 0.0
         self._buckets = [0] * (len(LATENESS_BOUNDS_S) + 1)
-        self._scales: dict[str, int] = {}
+        self._scales: dict[str, tuple[int, float]] = {}  # and PART-TARGET
         self._bases: dict[str, _Base] = {}
 
     @property
@@ -154,18 +154,18 @@ class LatenessMeter:
                     if listed:
                         self._part(entry, now_s)
                 case InitWritten():
-                    self._scales[entry.rendition] = entry.timescale
+                    self._scales[entry.rendition] = (entry.timescale, entry.part_target_s)
                 case PeriodStarted():
                     self._bases.clear()
 
     def _part(self, part: PartWritten, now_s: float) -> None:
-        scale = self._scales[part.rendition]
+        scale, target_s = self._scales[part.rendition]
         delay_s = now_s - (part.start + part.duration) / scale
         base = self._bases.get(part.rendition)
         if base is None:
             base = self._bases[part.rendition] = _Base(now_s, delay_s, delay_s)
         late_s = base.lateness_s(delay_s, now_s)
         self._parts += 1
-        self._late += late_s > part.duration / scale / 2
+        self._late += late_s > target_s / 2
         self._total_s += late_s
         self._buckets[bisect_left(LATENESS_BOUNDS_S, late_s)] += 1

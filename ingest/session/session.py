@@ -6,10 +6,9 @@ sends one of those.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -18,7 +17,6 @@ from ingest.media import Codec
 from ingest.ports import PublicationProbe
 from ingest.session.admission import Admission, SessionKind
 from ingest.session.messages import (
-    FromWorker,
     JournalGrew,
     Proceed,
     SessionHealth,
@@ -33,6 +31,7 @@ from ingest.session.messages import (
 )
 from ingest.session.packager_process import PackagerPool
 from ingest.session.session_totals import SessionCounts
+from ingest.session.session_worker import Outcome, SessionWorker
 from ingest.session.state import SessionState, check
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool, WorkerProcess
@@ -59,41 +58,6 @@ class SessionSpec:
     publication: str
     url: str
     spool: Path | None = None
-
-
-class SessionWorker(Protocol):
-    """Whoever packages the session: a process of its own, or a place in a shared one."""
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        ...
-
-    def tell(self, message: ToWorker) -> None:
-        """Send a message."""
-        ...
-
-    def messages(self) -> AsyncIterator[FromWorker]:
-        """What it says, until its end."""
-        ...
-
-    async def end(self) -> int:
-        """Make sure that it is gone; answers its exit status."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """How one worker's life ended."""
-
-    ended: bool = False
-    error: str = ""
-    retryable: bool = True
-    lived_s: float = 0.0
 
 
 class Session:
@@ -204,9 +168,9 @@ class Session:
 
     # --- which worker
 
-    async def _run_worker(self) -> _Outcome:
+    async def _run_worker(self) -> Outcome:
         """One worker from start to end."""
-        outcome = _Outcome()
+        outcome = Outcome()
         puller, self._puller = self._puller, None
         if puller is not None:
             await self._work(puller, Proceed(), outcome)
@@ -260,7 +224,7 @@ class Session:
 
     # --- one worker
 
-    async def _work(self, worker: SessionWorker, first: ToWorker, outcome: _Outcome) -> None:
+    async def _work(self, worker: SessionWorker, first: ToWorker, outcome: Outcome) -> None:
         loop = asyncio.get_running_loop()
         self._worker = worker
         born = loop.time()
@@ -280,7 +244,7 @@ class Session:
         if not outcome.ended and not outcome.error:
             outcome.error = f"the worker ended with status {status}"
 
-    async def _follow(self, worker: SessionWorker, outcome: _Outcome) -> None:
+    async def _follow(self, worker: SessionWorker, outcome: Outcome) -> None:
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
         watch = loop.create_task(self._watch(worker), name="worker-watch")
@@ -329,12 +293,12 @@ class Session:
             self._log.error("disk_full")
             self._set_state(SessionState.STALLED)
 
-    def _left_unread(self, outcome: _Outcome) -> bool:
+    def _left_unread(self, outcome: Outcome) -> bool:
         """Whether a worker died over a spool: its successor reads on, the encoder there or not."""
         spooled = self.spec.spool is not None and not self._pulls
         return spooled and not outcome.ended and outcome.retryable
 
-    async def _encoder_is_there(self, outcome: _Outcome) -> bool:
+    async def _encoder_is_there(self, outcome: Outcome) -> bool:
         try:
             return await self._probe.is_publishing(self.spec.publication)
         except OSError as error:

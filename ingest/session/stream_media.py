@@ -76,15 +76,15 @@ class StreamMedia:
         """Read what the journal has new, wake players, remove expired files; False when there
         was nothing. Raises JournalCorrupt."""
         listed, self._read_before = self._read_before, True
-        entries = self._reader.read_new()
-        if not entries:
-            return False
-        for entry in entries:
-            self._end.take(entry)
-        self.window.apply(entries)
-        self._lateness.take(entries, time.monotonic(), listed=listed)
-        self._remove_expired()
-        return True
+        grown = False
+        while entries := self._reader.read_some():  # hours may be read back: not all at once
+            grown = True
+            for entry in entries:
+                self._end.take(entry)
+            self.window.apply(entries)
+            self._lateness.take(entries, time.monotonic(), listed=listed)
+            self._remove_expired()
+        return grown
 
     def _remove_expired(self) -> None:
         """Remove files that no player needs; segments that are yet to be recorded wait.

@@ -29,9 +29,9 @@ class Recorder:
     """Reads the journal in `folder`, from its start; `catch_up` is safe to call from several
     tasks.
 
-    In memory it keeps a line for each Media Segment, about 1.5 MB an hour of video and sound in
-    segments of 2 s. While `suspended` is set, the segments that come are left out of the
-    recording. `private`: not everybody may play it.
+    It keeps the Media Segments of the whole stream, all but the newest in a file without a name.
+    While `suspended` is set, the segments that come are left out of the recording. `private`: not
+    everybody may play it.
     """
 
     def __init__(

@@ -7,8 +7,7 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from ingest.journal_entries import (
     Checkpoint,
@@ -23,6 +22,7 @@ from ingest.journal_entries import (
 )
 from ingest.media import MediaKind
 from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment
+from ingest.window.rendition_state import Due, RenditionState
 
 _PARTS_LISTED_TARGETS = 3
 """Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
@@ -34,43 +34,15 @@ _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
 
 
-class _Due(NamedTuple):
-    """Files that may go once the rendition's media have come to `at_s`."""
-
-    at_s: float
-    files: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _RenditionState:
-    first: InitWritten
-    inits: dict[int, InitSection] = field(default_factory=dict)
-    init: int = 0
-    finished: deque[Segment] = field(default_factory=deque)
-    finished_s: float = 0.0
-    open_parts: list[Part] = field(default_factory=list)
-    open_msn: int = 0
-    open_start: int = 0
-    next_part: int = 0
-    media_s: float = 0.0  # of all segments there ever were
-    removed: deque[_Due] = field(default_factory=deque)
-    removed_parts: deque[_Due] = field(default_factory=deque)
-    since_msn: int = 0
-    since_s: float = 0.0
-    in_gap: bool | None = None  # None: the Period has no segment yet
-    snapshot: Rendition | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class LiveWindow:
-    """The last `dvr_window_s` seconds of a stream, as its journal tells them."""
+    """The last `dvr_window_s` seconds of a stream, as its journal tells them; infinity: all."""
 
     def __init__(self, dvr_window_s: float) -> None:
         self._dvr_window_s = dvr_window_s
         self._is_short = False
         self._period = PeriodStarted(period=-1, wall_s=0.0, reason="")
         self._first_period: PeriodStarted | None = None
-        self._renditions: dict[str, _RenditionState] = {}
+        self._renditions: dict[str, RenditionState] = {}
         self._ended = False
         self._version = 0
         self._started = asyncio.Event()
@@ -210,7 +182,7 @@ class LiveWindow:
         return {entry.rendition}
 
     def _take_init(self, entry: InitWritten) -> None:
-        state = self._renditions.setdefault(entry.rendition, _RenditionState(first=entry))
+        state = self._renditions.setdefault(entry.rendition, RenditionState(first=entry))
         state.init = entry.init
         state.inits[entry.init] = InitSection(
             init=entry.init,
@@ -222,7 +194,7 @@ class LiveWindow:
             sample_rate=entry.sample_rate,
         )
 
-    def _take_part(self, state: _RenditionState, entry: PartWritten) -> None:
+    def _take_part(self, state: RenditionState, entry: PartWritten) -> None:
         if not state.open_parts:
             state.open_msn, state.open_start = entry.msn, entry.start
         scale = state.inits[state.init].timescale
@@ -237,7 +209,7 @@ class LiveWindow:
         state.open_parts.append(part)
         state.next_part = entry.number + 1
 
-    def _take_segment(self, state: _RenditionState, entry: SegmentWritten) -> None:
+    def _take_segment(self, state: RenditionState, entry: SegmentWritten) -> None:
         gap = entry.parts == 0
         if state.in_gap is not None and state.in_gap is not gap:
             scale = state.inits[state.init].timescale
@@ -255,12 +227,18 @@ class LiveWindow:
         state.open_parts = []
         state.finished.append(segment)
         state.finished_s += segment.duration_s
+        state.finished_size += segment.size
+        state.dependent += not segment.independent
+        if segment.duration_s > 0:
+            rate = int(segment.size * 8 / segment.duration_s)
+            state.peak_bandwidth = max(state.peak_bandwidth, rate)
         state.media_s += segment.duration_s
         self._trim(entry.rendition, state)
+        state.put_away()
 
     def _segment(
         self,
-        state: _RenditionState,
+        state: RenditionState,
         *,
         msn: int,
         start: int,
@@ -288,34 +266,38 @@ class LiveWindow:
             since_s=state.since_s,
         )
 
-    def _snapshot(self, name: str, state: _RenditionState) -> Rendition:
-        segments = tuple(state.finished)
-        if state.open_parts:
-            scale = state.inits[state.init].timescale
-            duration_s = sum(part.duration_s for part in state.open_parts)
-            growing = self._segment(
-                state,
-                msn=state.open_msn,
-                start=state.open_start,
-                duration=round(duration_s * scale),
-                size=sum(part.size for part in state.open_parts),
-                finished=False,
-            )
-            segments = (*segments, growing)
+    def _growing(self, state: RenditionState) -> tuple[Segment, ...]:
+        """The segment whose parts are coming, if any has come."""
+        if not state.open_parts:
+            return ()
+        duration_s = sum(part.duration_s for part in state.open_parts)
+        growing = self._segment(
+            state,
+            msn=state.open_msn,
+            start=state.open_start,
+            duration=round(duration_s * state.inits[state.init].timescale),
+            size=sum(part.size for part in state.open_parts),
+            finished=False,
+        )
+        return (growing,)
+
+    def _snapshot(self, name: str, state: RenditionState) -> Rendition:
+        growing = self._growing(state)
         return Rendition(
             name=name,
             kind=MediaKind(state.first.kind),
             target_duration_s=state.first.target_duration_s,
             part_target_s=state.first.part_target_s,
             inits=tuple(state.inits.values()),
-            segments=segments,
+            segments=state.segments(growing),
             next_part=state.next_part,
             parts_from_msn=self._parts_from(state),
             ended=self._ended,
+            totals=state.totals(growing),
         )
 
     @staticmethod
-    def _parts_from(state: _RenditionState) -> int:
+    def _parts_from(state: RenditionState) -> int:
         """First segment whose parts are still listed."""
         listed_s, limit_s = 0.0, _PARTS_LISTED_TARGETS * state.first.target_duration_s
         msn = state.open_msn
@@ -326,7 +308,7 @@ class LiveWindow:
                 break
         return msn
 
-    def _trim(self, name: str, state: _RenditionState) -> None:
+    def _trim(self, name: str, state: RenditionState) -> None:
         """Take out what is behind the window, and files whose time has come.
 
         The first rendition decides; the others list the same Media Sequence Numbers.
@@ -337,11 +319,13 @@ class LiveWindow:
         keep_s = shortest_s if self._is_short else max(self._dvr_window_s, shortest_s)
         if state is leader:
             while (
-                len(state.finished) > 1 and state.finished_s - state.finished[0].duration_s > keep_s
+                state.listed > 1
+                and state.finished_s > keep_s
+                and state.finished_s - state.oldest.duration_s > keep_s
             ):
                 self._take_out(name, state)
-        elif leader.finished:
-            while len(state.finished) > 1 and state.finished[0].msn < leader.finished[0].msn:
+        elif leader.listed:
+            while state.listed > 1 and state.oldest_msn < leader.oldest_msn:
                 self._take_out(name, state)
         self._retire_parts(name, state)
         for due in (state.removed, state.removed_parts):
@@ -349,23 +333,25 @@ class LiveWindow:
                 self._expired.extend(due.popleft().files)
 
     @staticmethod
-    def _hurried_s(state: _RenditionState) -> float:
+    def _hurried_s(state: RenditionState) -> float:
         return state.media_s + _HURRIED_TARGETS * state.first.target_duration_s
 
-    def _take_out(self, name: str, state: _RenditionState) -> None:
+    def _take_out(self, name: str, state: RenditionState) -> None:
         """Remove the oldest segment; its file stays for its own duration and that of the longest
         playlist that listed it (RFC 8216 §6.2.2), the segment that grew included."""
         target_s = state.first.target_duration_s
         longest_s = state.finished_s + target_s
-        segment = state.finished.popleft()
+        segment = state.pop_oldest()
         state.finished_s -= segment.duration_s
+        state.finished_size -= segment.size
+        state.dependent -= not segment.independent
         at_s = state.media_s + segment.duration_s + longest_s + target_s
         if self._is_short:
             at_s = min(at_s, self._hurried_s(state))
         files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
-        state.removed.append(_Due(at_s, files))
+        state.removed.append(Due(at_s, files))
 
-    def _retire_parts(self, name: str, state: _RenditionState) -> None:
+    def _retire_parts(self, name: str, state: RenditionState) -> None:
         """Parts stay three Target Durations after they were listed last (rfc8216bis §6.2.2)."""
         listed_from = self._parts_from(state)
         grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
@@ -376,7 +362,7 @@ class LiveWindow:
             if not segment.parts:
                 break
             files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
-            state.removed_parts.append(_Due(state.media_s + grace_s, files))
+            state.removed_parts.append(Due(state.media_s + grace_s, files))
             state.finished[position] = replace(segment, parts=())
 
 

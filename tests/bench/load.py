@@ -125,7 +125,7 @@ def _result(options: Options, found: dict[str, _Measured]) -> Result:
         columns=COLUMNS,
         rows=tuple(rows),
         bars=(
-            Bar("parts late by more than half their duration", golive[LATE], 0),
+            Bar("parts late by more than half of PART-TARGET", golive[LATE], 0),
             Bar("packaging CPU added, golive / ffmpeg", golive[RATIO], _CPU_BAR),
             Bar("memory per stream, golive / ffmpeg", golive[MEMORY_RATIO], _MEMORY_BAR),
         ),
