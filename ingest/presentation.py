@@ -136,8 +136,12 @@ class Rendition:
     def average_bandwidth(self) -> int:
         """Mean bit rate of the window, in bits per second."""
         duration = self.duration_s
-        size = self.totals.size if self.totals else sum(s.size for s in self.segments)
-        return int(size * 8 / duration) if duration > 0 else 0
+        return int(self.size * 8 / duration) if duration > 0 else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of media in the window."""
+        return self.totals.size if self.totals else sum(s.size for s in self.segments)
 
 
 @dataclass(frozen=True, slots=True)

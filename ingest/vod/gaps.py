@@ -57,4 +57,4 @@ def _kept(rendition: Rendition, later: dict[int, int]) -> Rendition:
         for segment in rendition.segments
         if segment.msn in later
     )
-    return replace(rendition, segments=segments)
+    return replace(rendition, segments=segments, totals=None)

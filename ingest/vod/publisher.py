@@ -60,5 +60,5 @@ async def publish_vod(
         hls_key,
         dash_key,
         max(r.duration_s for r in recorded.renditions),
-        sum(segment.size for r in recorded.renditions for segment in r.segments),
+        sum(rendition.size for rendition in recorded.renditions),
     )
