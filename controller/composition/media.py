@@ -29,7 +29,7 @@ from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, Ses
 from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
-"""Two thirds of what a core was measured to carry in passthrough sessions of 6 Mbit/s."""
+"""Above the 50 passthrough sessions of 6 Mbit/s a core that golive is to carry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def build_store(settings: Settings, stack: AsyncExitStack) -> SplitStore:
     Raises ConfigurationError, which names the setting. Whether the store answers shows later: a
     store that is away must not keep the daemon from starting. In a folder nginx checks who may
     play; a bucket cannot, so what is not for everyone stays out of it
-    (docs/decisions/0011-private-recordings.md).
+    (docs/decisions/0009-private-recordings.md).
     """
     here = LocalObjectStore(settings.data_dir.absolute() / "objects")
     if settings.bucket_url:

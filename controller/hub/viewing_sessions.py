@@ -3,7 +3,7 @@
 A session is 44 characters of URL-safe base64: what kind of viewer (1 byte), which one (16 bytes),
 and a truncated HMAC-SHA256 over both and the stream (16 bytes). It is good for being counted
 among one stream's viewers; it opens no room, plays nothing and names no token, so it may stand in
-an address (docs/decisions/0006-viewers-without-a-socket.md).
+an address (docs/decisions/0008-viewers-without-a-socket.md).
 """
 
 import base64
