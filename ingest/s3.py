@@ -1,4 +1,4 @@
-"""The public face of the S3 object store: apart from `ingest`, because it brings botocore, some ten
+"""The public face of the S3 object store: apart from `ingest`, because it brings boto3, some ten
 megabytes that the media workers never need."""
 
 from ingest.vod.s3_settings import S3Settings

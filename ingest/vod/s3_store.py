@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
@@ -38,15 +39,15 @@ _PIECE_BYTES = 32 << 20
 
 
 def s3_client(settings: S3Settings) -> Any:
-    """A botocore client for S3 as B2 wants to be spoken to; takes a moment, and no environment."""
-    for name in ("botocore", "urllib3"):  # at DEBUG they write signed headers and URLs
+    """A boto3 client for S3 as B2 wants to be spoken to; takes a moment, and no environment."""
+    for name in ("boto3", "botocore", "urllib3"):  # at DEBUG they write signed headers and URLs
         logging.getLogger(name).setLevel(logging.INFO)
     nowhere = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
     }
-    client = Session(nowhere).create_client(
+    client = boto3.Session(botocore_session=Session(nowhere)).client(
         "s3",
         endpoint_url=settings.endpoint or None,
         region_name=settings.region or "us-east-1",

@@ -11,8 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 from botocore.config import Config
-from botocore.session import Session
 
 from ingest.vod.recorder import Recorder
 from ingest.vod.s3_settings import S3Settings
@@ -25,7 +25,7 @@ _WAIT_S = 600.0
 
 def bare(settings: S3Settings, live_root: Path) -> dict[str, float]:
     """Threads over one client: read a file, put it, forget it."""
-    client = Session().create_client(
+    client = boto3.client(
         "s3",
         endpoint_url=settings.endpoint,
         region_name=settings.region,

@@ -19,7 +19,7 @@ WRAPPERS = {
         "ingest/source/pull.py",
         "ingest/transcode",
     },
-    "boto3": set(),
+    "boto3": {"ingest/vod/s3_store.py"},
     "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth"},
     "psutil": {"controller/dev/prerequisites.py"},
