@@ -89,7 +89,7 @@ async def opened(bucket, b2, folder):
         stack.push_async_callback(stores.database.close)
         await stores.users.ensure(SELLER)
         desk = QueueingDesk(stores.jobs, queue, uuid4)
-        parts = build_media(settings, objects, desk, b"x" * 32, clock)
+        parts = build_media(settings, objects.public, desk, b"x" * 32, clock)
         assert parts.receiver is None  # the store has addresses of its own
         kinds = build_kinds(settings, stores, objects)
         runner = JobRunner(
