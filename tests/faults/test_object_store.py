@@ -4,6 +4,7 @@ nobody who watches notices."""
 import hashlib
 import os
 import random
+import re
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ class Site:
         return sum(f"/vods/{stream.id}/" in path for path in [*self.b2.puts])
 
     def assert_complete(self, stream) -> None:
-        """The ledger has nothing to do, and the store has what it says, byte for byte."""
+        """The ledger has nothing to do, and the store has what it says, byte for byte, and no other
+        file of a rendition; pictures and the MP4 are made of these later."""
         ledger = UploadLedger(self.server.data_dir / "uploads.db")
         hashes = ledger.hashes(stream.id)
         left = [ledger.count(stream.id, s) for s in UploadState if s is not UploadState.STORED]
@@ -64,7 +66,7 @@ class Site:
         found = {
             key.removeprefix("shop/"): (len(data), hashlib.md5(data).hexdigest())
             for key, data in self.s3.contents(self.bucket).items()
-            if f"/{stream.id}/" in key and not key.endswith(".m3u8")
+            if re.search(f"/{stream.id}/[a-z0-9]+/", key)
         }
         assert found == hashes
         folder = self.server.data_dir / "live" / stream.id
