@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         epilog="; ".join(f"{bench.name}: {bench.about}" for bench in BENCHES),
     )
     parser.add_argument("names", nargs="*", help=f"which to run (all: {', '.join(names)})")
-    parser.add_argument("--streams", type=int, default=5, help="streams per contestant")
+    parser.add_argument("--streams", type=int, default=20, help="streams per contestant")
     parser.add_argument("--seconds", type=float, default=20.0, help="measured time of each bench")
     parser.add_argument("--windows", type=int, default=4, help="windows that the time is cut into")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files")

@@ -20,7 +20,7 @@ from tests.support.servers import golive_server
 
 pytestmark = pytest.mark.e2e
 
-READ_S = float(os.environ.get("GOLIVE_TEST_CONFORMANCE_S", "40"))
+READ_S = float(os.environ.get("GOLIVE_TEST_CONFORMANCE_S", "25"))
 """How long the playlists are read; 120 for the full length."""
 
 DVR_S = 14
