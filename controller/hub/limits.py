@@ -20,6 +20,7 @@ class HubLimits:
     rooms_per_connection: int = 8
     frame_bytes: int = 32_768
     backlog_bytes: int = 262_144
+    pending_bytes: int = 8_388_608
     stalled_s: float = 15.0
     heartbeat_s: float = 20.0
     malformed_frames: int = 10

@@ -48,8 +48,8 @@ class Room:
 
     The first event after a rest goes out at once; what follows within the rest goes out together
     at its end (`HubLimits.rest_per_member_s`), in writes of at most `HubLimits.write_bytes` with a
-    rest after each, unless more than the log keeps is waiting. A joining member gets the state as
-    it is, then every later event: none twice, none missing.
+    rest after each, unless more than `HubLimits.pending_bytes` waits. A joining member gets the
+    state as it is, then every later event: none twice, none missing.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Room:
             self.statistics.events += 1
             self._pending.append(message)
             self._pending_bytes += message.about_bytes
-            if len(self._pending) > self._limits.log_events:
+            if self._pending_bytes > self._limits.pending_bytes:
                 self.flush()
             self._arrange_flush()
 
