@@ -16,6 +16,7 @@ from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
+from controller.composition.preparation import build_preparation
 from controller.composition.room import add_room, build_room, build_viewers, player_sessions
 from controller.composition.uploads import build_media
 from controller.errors import ControllerError
@@ -118,7 +119,8 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     limits, visits = HubLimits(), Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     viewers = build_viewers(access)
-    room = build_room(settings, stores, media, viewers, limits, clock)
+    preparation = build_preparation(settings, stores, media, objects)
+    room = build_room(settings, stores, media, preparation, viewers, limits, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
     published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)

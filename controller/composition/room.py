@@ -1,6 +1,5 @@
 """The room: its service, its transports, and what it asks of the rest of the daemon."""
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,6 +11,7 @@ from controller.auth.derived_keys import derive_key
 from controller.composition.access import Access
 from controller.composition.media import MediaPlane
 from controller.domain.ports import Clock
+from controller.domain.room_ports import Preparation
 from controller.hub.endpoint.credentials import Credentials
 from controller.hub.endpoint.players import PlayerSessions, WatchingEndpoint
 from controller.hub.endpoint.routes import room_routes, watching_routes
@@ -20,10 +20,8 @@ from controller.hub.guest_networks import GuestNetworks
 from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from controller.hub.pacing import LoopPacer
-from controller.hub.preparation import CheckedPreparation
 from controller.hub.service import RoomCollaborators, RoomService, create_realtime
 from controller.hub.viewing_sessions import ViewingSessions
-from controller.publishing.nginx_rtmp import NginxUnreachable
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.stores.room import SqlRooms
@@ -52,26 +50,12 @@ def build_room(
     settings: Settings,
     stores: Stores,
     media: MediaPlane,
+    preparation: Preparation,
     viewers: Viewers,
     limits: HubLimits,
     clock: Clock,
 ) -> RoomService:
     """Rooms in process, or on Redis when the settings name one."""
-
-    async def nginx_answers() -> bool:
-        try:
-            await media.nginx.names()
-        except NginxUnreachable:
-            return False
-        return True
-
-    async def database_answers() -> bool:
-        await stores.database.check()
-        return True
-
-    def latency_s(stream_id: UUID) -> float | None:
-        window = media.supervisor.window(str(stream_id))
-        return window.latency_s(time.time()) if window else None
 
     def media_time_s(stream_id: UUID, at: datetime) -> float | None:
         window = media.supervisor.window(str(stream_id))
@@ -82,7 +66,7 @@ def build_room(
         stores.streams,
         stores.users,
         SqlRooms(stores.database, clock),
-        CheckedPreparation({"nginx-rtmp": nginx_answers, "database": database_answers}, latency_s),
+        preparation,
         clock,
         viewers.sessions,
         media_time_s,

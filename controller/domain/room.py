@@ -173,9 +173,20 @@ class Moderation:
     reason: str = ""
 
 
+class Need(StrEnum):
+    """What a stream needs of the installation to go on air and to be recorded."""
+
+    RTMP = "nginx-rtmp"
+    DATABASE = "database"
+    SLOT = "free-slot"
+    STORE = "object-store"
+    SPACE = "disk-space"
+    RECORDING_SPACE = "recording-space"
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether a stream could start now; `problems` names what is missing, latency is measured."""
 
-    problems: tuple[str, ...] = ()
+    problems: tuple[Need, ...] = ()
     latency_s: float | None = None

@@ -14,6 +14,7 @@ _FIN_TEXT = 0x81
 _RSV1 = 0x40
 _SHORT, _MEDIUM = 126, 65_536
 _WORTH_DEFLATING = 1_024
+_ENVELOPE_BYTES = 100
 RECORD_SEPARATOR = b"\x1e"
 
 
@@ -30,6 +31,11 @@ class Message:
     def of(cls, name: str, data: object, reply_to: int | None = None) -> "Message":
         """An event for one connection, not part of the room's log."""
         return cls(name, msgspec.json.encode(data), None, reply_to)
+
+    @property
+    def about_bytes(self) -> int:
+        """What it comes to on any transport, roughly."""
+        return len(self.data) + _ENVELOPE_BYTES
 
     @classmethod
     def from_log(cls, event: RoomEvent) -> "Message":

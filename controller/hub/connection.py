@@ -37,8 +37,9 @@ class Connection:
     `network` the network class that it comes from, as `GuestNetworks` calls it.
 
     The wire's backlog is the outgoing queue. A peer that lets it grow past `backlog_limit_bytes`
-    is closed: what it missed is in the room's log, and it may come back for it. A closed
-    connection takes nothing more.
+    is closed: what it missed is in the room's log, and it may come back for it. One that has taken
+    everything is given the next write whatever its size: what it missed may be more than the
+    limit, and it must be able to get past it. A closed connection takes nothing more.
     """
 
     __slots__ = (
@@ -95,7 +96,9 @@ class Connection:
         """Queue encoded messages, or give the client up when it does not read."""
         if not self.is_open:
             self.dropped += 1
-        elif self._wire.backlog_bytes() + len(data) > self._backlog_limit_bytes:
+            return
+        waiting = self._wire.backlog_bytes()
+        if waiting and waiting + len(data) > self._backlog_limit_bytes:
             self.dropped += 1
             self.close(CloseCode.TOO_SLOW)
         else:

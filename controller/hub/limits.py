@@ -12,17 +12,21 @@ class HubLimits:
     A room rests `rest_per_member_s` per member after a write, at most `most_rest_s`: what comes
     meanwhile goes out in one write. A write costs about 10 µs per member, so a room of any size
     takes about an eighth of the loop however much is said in it; a small one waits for nothing.
+    A write has at most `write_bytes`, and after one that could not take everything the room rests
+    `full_write_rest_s` at least: so a reader that takes that much in that time is never behind.
     """
 
     connections: int = 20_000
     rooms_per_connection: int = 8
     frame_bytes: int = 32_768
     backlog_bytes: int = 262_144
+    pending_bytes: int = 8_388_608
     stalled_s: float = 15.0
     heartbeat_s: float = 20.0
     malformed_frames: int = 10
     rest_per_member_s: float = 80e-6
     most_rest_s: float = 0.1
+    full_write_rest_s: float = 0.02
     big_room_viewers: int = 100
     log_events: int = 1_000
     room_linger_s: float = 30.0
@@ -40,3 +44,8 @@ class HubLimits:
     frames: Allowance = field(default=Allowance(burst=60, per_s=20.0))
     chat: Allowance = field(default=Allowance(burst=10, per_s=10 / 60))
     reactions: Allowance = field(default=Allowance(burst=20, per_s=5.0))
+
+    @property
+    def write_bytes(self) -> int:
+        """What one write of a room may have, roughly; a longer message goes alone."""
+        return self.backlog_bytes // 4

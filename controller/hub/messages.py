@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from controller.domain.room import HISTORY_MESSAGES, MOST_MESSAGE_CHARACTERS, REACTIONS
+from controller.domain.room import HISTORY_MESSAGES, MOST_MESSAGE_CHARACTERS, REACTIONS, Need
 
 Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Moment = Annotated[
@@ -142,12 +142,21 @@ class StreamJoined(TypedDict):
 
 
 class StreamReady(TypedDict):
-    """The answer to `stream_prepare`, measured; latency in seconds, null before the first one."""
+    """The answer to `stream_prepare`, measured at the call."""
 
     streamId: Id
-    estimatedLatency: float | None
+    estimatedLatency: Annotated[
+        float | None,
+        Meta(
+            description="Seconds: the stream's own when it is live, else the median of those that "
+            "are; null when none is"
+        ),
+    ]
     status: Literal["ready", "not_ready"]
-    problems: list[str]
+    problems: Annotated[
+        list[Annotated[str, Meta(extra_json_schema={"enum": [*Need]})]],
+        Meta(description="What is missing; empty when ready"),
+    ]
 
 
 class StreamStarted(TypedDict):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from controller.domain.people import Identity
 from controller.domain.products import ProductTag
-from controller.domain.room import ChatMessage, PinnedProduct
+from controller.domain.room import ChatMessage, Need, PinnedProduct
 from controller.domain.streams import Stream
 from controller.hub import messages
 
@@ -163,9 +163,9 @@ def stream_state(stream_id: UUID, at: datetime) -> messages.StreamState:
 
 
 def stream_ready(
-    stream_id: UUID, latency_s: float | None, problems: Sequence[str]
+    stream_id: UUID, latency_s: float | None, problems: Sequence[Need]
 ) -> messages.StreamReady:
-    """`stream:ready`; latency in seconds as last measured, null before the first measurement."""
+    """`stream:ready`; latency in seconds, null where none can be measured."""
     return {
         "streamId": str(stream_id),
         "estimatedLatency": latency_s,

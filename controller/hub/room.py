@@ -47,8 +47,9 @@ class Room:
     """Members, the tail of the log, and the pending batch.
 
     The first event after a rest goes out at once; what follows within the rest goes out together
-    at its end (`HubLimits.rest_per_member_s`). A joining member gets the state as of the events
-    that the others have been sent, then every later event: none twice, none missing.
+    at its end (`HubLimits.rest_per_member_s`), in writes of at most `HubLimits.write_bytes` with a
+    rest after each, unless more than `HubLimits.pending_bytes` waits. A joining member gets the
+    state as it is, then every later event: none twice, none missing.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Room:
         self._evicted = evicted
         self._members: dict[Connection, None] = {}
         self._tail: deque[RoomEvent] = deque(maxlen=limits.log_events)
-        self._pending: list[Message] = []
+        self._pending: deque[Message] = deque()
+        self._pending_bytes = 0
+        self._knows: dict[Connection, int] = {}
         self._rests_until_s = 0.0
         self._is_waiting = False
         self._news: asyncio.Event | None = None
@@ -108,6 +111,9 @@ class Room:
         elif self._members:
             self.statistics.events += 1
             self._pending.append(message)
+            self._pending_bytes += message.about_bytes
+            if self._pending_bytes > self._limits.pending_bytes:
+                self.flush()
             self._arrange_flush()
 
     async def reach(self, since: Position | None) -> None:
@@ -123,7 +129,8 @@ class Room:
 
     def admit(self, connection: Connection, since: Position | None) -> None:
         """Make a member of the connection: `stream:joined`, what it missed, then what comes."""
-        self.flush()
+        if self._pending_bytes <= self._limits.write_bytes:
+            self.flush()
         data = self.state.snapshot()
         missed = self._missed(since)
         if missed is not None:
@@ -144,6 +151,8 @@ class Room:
             ]
         connection.send_batch(Batch(messages))
         self._members[connection] = None
+        if self._pending:
+            self._knows[connection] = len(self._pending)
         connection.rooms.add(self.stream_id)
 
     def dismiss(self, connection: Connection) -> bool:
@@ -151,6 +160,7 @@ class Room:
         if connection not in self._members:
             return False
         del self._members[connection]
+        self._knows.pop(connection, None)
         connection.rooms.discard(self.stream_id)
         self.idle_since_s = self._pacer.monotonic_s()
         return True
@@ -196,21 +206,45 @@ class Room:
         )
 
     def flush(self) -> None:
-        """Send what is pending now, in one write per member."""
-        if not self._pending:
-            return
-        batch = Batch(self._pending)
-        self._pending = []
+        """Send all that is pending now, without a rest between the writes."""
+        while self._pending:
+            self._write()
+
+    def _write(self) -> None:
+        """Send as much of what is pending as one write takes, and rest."""
+        batch = Batch(self._take())
         members = self.members
         for member in members:
-            member.send_batch(batch)
+            if member in self._knows:
+                self._send_unknown(member, batch)
+            else:
+                member.send_batch(batch)
         self.statistics.writes += len(members)
         self.statistics.deliveries += len(members) * len(batch.messages)
         rest_s = min(self._limits.most_rest_s, len(members) * self._limits.rest_per_member_s)
+        if self._pending:
+            rest_s = max(rest_s, self._limits.full_write_rest_s)
         self._rests_until_s = self._pacer.monotonic_s() + rest_s
 
+    def _take(self) -> list[Message]:
+        taken = [self._pending.popleft()]
+        size = taken[0].about_bytes
+        while self._pending and size + self._pending[0].about_bytes <= self._limits.write_bytes:
+            taken.append(self._pending.popleft())
+            size += taken[-1].about_bytes
+        self._pending_bytes -= size
+        return taken
+
+    def _send_unknown(self, member: Connection, batch: Batch) -> None:
+        """To a member that came when some of it was pending, and so knows that."""
+        known = self._knows.pop(member)
+        if known > len(batch.messages):
+            self._knows[member] = known - len(batch.messages)
+        elif known < len(batch.messages):
+            member.send_batch(Batch(batch.messages[known:]))
+
     def _arrange_flush(self) -> None:
-        if self._is_waiting:
+        if self._is_waiting or not self._pending:
             return
         self._is_waiting = True
         # Never at once: what one turn of the loop brings belongs together.
@@ -220,7 +254,9 @@ class Room:
 
     def _rested(self) -> None:
         self._is_waiting = False
-        self.flush()
+        if self._pending:
+            self._write()
+        self._arrange_flush()
 
     def _show_anew(self) -> None:
         for member in self.members:

@@ -46,13 +46,15 @@ class Admission:
         """What all that run cost."""
         return sum(map(self.budget.cost, self._running.values()))
 
+    def has_room(self, kind: SessionKind, instead_of: str = "") -> bool:
+        """Whether one more of this kind fits, in place of that session; nothing is counted."""
+        return self._used_without(instead_of) + self.budget.cost(kind) <= self.budget.total
+
     def require_room(self, kind: SessionKind, instead_of: str = "") -> None:
         """Raise OverBudget unless one more of this kind fits, in place of that session."""
-        before = self._running.get(instead_of)
-        used = self.used - (self.budget.cost(before) if before else 0.0)
-        cost = self.budget.cost(kind)
-        if used + cost > self.budget.total:
+        if not self.has_room(kind, instead_of):
             self.refused += 1
+            used, cost = self._used_without(instead_of), self.budget.cost(kind)
             raise OverBudget(
                 f"a {kind} session costs {cost:g}, and {used:g} of {self.budget.total:g} are used"
             )
@@ -66,3 +68,7 @@ class Admission:
     def leave(self, name: str) -> None:
         """The session is over."""
         self._running.pop(name, None)
+
+    def _used_without(self, name: str) -> float:
+        running = self._running.get(name)
+        return self.used - (self.budget.cost(running) if running else 0.0)

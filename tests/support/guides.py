@@ -37,6 +37,12 @@ def steps(guide: Path) -> Iterator[Step]:
             yield Step(text)
 
 
+def code_block(guide: Path, kind: str) -> str:
+    """The guide's only block of that language."""
+    [text] = [text for found, text in _BLOCK.findall(guide.read_text("utf-8")) if found == kind]
+    return text
+
+
 def run_guide(guide: Path, environment: Mapping[str, str], timeout_s: float = 120.0) -> None:
     """Run all of it in one shell; AssertionError where an answer is not as shown."""
     todo = list(steps(guide))

@@ -138,6 +138,23 @@ async def test_a_client_that_stops_reading_is_closed_and_delays_nobody(tmp_path)
         await let_go(readers)
 
 
+async def test_a_burst_of_many_times_the_backlog_closes_nobody_who_reads(tmp_path):
+    """Said in one turn of the loop, so the room would have it in one write of 2 MB."""
+    path = str(tmp_path / "hub.sock")
+    async with hub_on_a_unix_socket(path) as place:
+        stream = place.streams.add()
+        readers = [await Reader().come(path, stream) for _ in range(READERS // 5)]
+        data = msgspec.json.encode({"filler": FILLER, "sent": time.monotonic()})
+        count = LIMITS.log_events
+        for _ in range(count):
+            await place.realtime.publish(stream.id, "test:event", data)
+        assert count * len(data) > 30 * LIMITS.backlog_bytes
+        await all_heard(readers, count)
+        assert len(place.hub.connections) == len(readers)
+        assert all(connection.dropped == 0 for connection in place.hub.connections)
+        await let_go(readers)
+
+
 @pytest.mark.parametrize("filler", ["x" * 2_000, "x"], ids=["a stuck backlog", "no pong"])
 async def test_a_silent_room_finds_a_client_that_stopped_reading_too(tmp_path, filler):
     """Nothing more is said, so its queue never overflows: the time bound closes it, or the pong

@@ -1,5 +1,7 @@
 """Fan-out: encoded once, written together, in order, without waiting for anybody."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.domain.room import KeptRoom, Position, RoomEvent
@@ -94,6 +96,94 @@ def test_a_client_that_does_not_read_is_closed_and_nobody_else_notices(room, tim
     assert slow_wire.backlog_bytes() <= LIMITS.backlog_bytes
     assert slow.dropped == 199 - len(numbers(slow_wire))
     assert numbers(quick_wire) == [*range(1, 200)]
+
+
+class ReadingWire(RecordingWire):
+    """Its peer reads at a steady rate."""
+
+    def __init__(self, time: HeldTime, bytes_per_s: float) -> None:
+        super().__init__()
+        self._time = time
+        self._bytes_per_s = bytes_per_s
+        self._looked_at_s = 0.0
+        self.stuck = True
+
+    def backlog_bytes(self) -> int:
+        now_s = self._time.monotonic_s()
+        taken = int((now_s - self._looked_at_s) * self._bytes_per_s)
+        self._unread, self._looked_at_s = max(0, self._unread - taken), now_s
+        return self._unread
+
+
+BURST = 40
+QUICK_BYTES_PER_S = 2 * LIMITS.write_bytes / LIMITS.full_write_rest_s
+
+
+def a_bursting_room(time: HeldTime, pending_bytes: int = 100_000) -> Room:
+    limits = replace(LIMITS, log_events=BURST, pending_bytes=pending_bytes)
+    return Room(RoomState(a_stream(), KeptRoom()), limits, time, lambda *_: None)
+
+
+def a_reader(room: Room, time: HeldTime, since: Position | None = None) -> ReadingWire:
+    wire = ReadingWire(time, QUICK_BYTES_PER_S)
+    room.admit(Connection(wire, LIMITS.backlog_bytes, None, "anon-1"), since)
+    return wire
+
+
+def burst(room: Room, first: int) -> None:
+    for offset in range(first, first + BURST):
+        data = b'{"n":%d,"filler":"%s"}' % (offset, b"x" * 150)
+        room.receive(RoomEvent("test:event", data, Position("e", offset)))
+
+
+def test_a_burst_above_the_backlog_goes_out_in_pieces_and_closes_no_reader(time):
+    room = a_bursting_room(time)
+    wire = a_reader(room, time)
+    time.pass_by(1)
+    wire.writes.clear()
+    burst(room, 1)
+    time.pass_by(1)
+    assert sum(map(len, wire.writes)) > 3 * LIMITS.backlog_bytes
+    assert max(map(len, wire.writes)) <= LIMITS.write_bytes
+    assert wire.closed is None
+    assert numbers(wire) == [*range(1, BURST + 1)]
+
+
+def test_whoever_joins_during_a_burst_hears_nothing_twice_and_misses_nothing(time):
+    room = a_bursting_room(time)
+    first = a_reader(room, time)
+    time.pass_by(1)
+    burst(room, 1)
+    time.pass_by(LIMITS.full_write_rest_s)
+    assert 0 < len(numbers(first)) < BURST
+    fresh = a_reader(room, time)
+    back = a_reader(room, time, Position("e", BURST - 10))
+    gone, _ = a_member(room)
+    room.dismiss(gone)
+    room.receive(an_event(BURST + 1))
+    room.receive(an_event(BURST + 2))
+    time.pass_by(5)
+    assert numbers(first) == [*range(1, BURST + 3)]
+    assert fresh.named("stream:joined")[0]["offset"] == BURST
+    assert numbers(fresh) == [BURST + 1, BURST + 2]
+    assert numbers(back) == [*range(BURST - 9, BURST + 3)]
+    assert {wire.closed for wire in (first, fresh, back)} == {None}
+
+
+def test_no_more_than_its_bound_ever_waits_in_a_room(time):
+    room = a_bursting_room(time, pending_bytes=1_000)
+    _, wire = a_member(room)
+    burst(room, 1)
+    waiting = BURST - len(numbers(wire))
+    assert 0 <= waiting * 260 <= 1_000 + 260
+
+
+def test_what_was_missed_may_be_more_than_the_backlog(time):
+    room = a_bursting_room(time)
+    burst(room, 1)
+    wire = a_reader(room, time, Position("e", 0))
+    assert len(wire.writes[0]) > LIMITS.backlog_bytes
+    assert (wire.closed, numbers(wire)) == (None, [*range(1, BURST + 1)])
 
 
 def test_a_client_that_stalls_in_a_quiet_room_is_closed_too(time):
