@@ -91,6 +91,11 @@ WebAddress = Annotated[str, StringConstraints(max_length=2048, pattern=_WEB_ADDR
 DurationMin = Annotated[
     int, Field(ge=5, le=240, description="Minutes."), BeforeValidator(_parse_whole)
 ]
+KeepDays = Annotated[
+    int,
+    Field(ge=0, le=36_500, description="Days from the end; 0 for ever."),
+    BeforeValidator(_parse_whole),
+]
 Quantity = Annotated[int, Field(ge=1, le=100), BeforeValidator(_parse_whole)]
 ClipTime = Annotated[
     float,

@@ -6,12 +6,12 @@ from uuid import UUID
 from pydantic import Field
 
 from controller.api.answers import CamelAnswer
+from controller.api.fields import KeepDays
 from controller.api.registry import Answer, AnyOperation, Call, Operation
 from controller.api.requests import JsonBody, Nothing
 from controller.domain.recordings import RecordingService, RecordingState, ShownRecording
 from controller.errors import NothingToDelete, NothingToSave, NotYourStream, StreamNotFound
 
-_MOST_DAYS = 36_500
 _STATES = (
     "`pending`: no encoder has come yet. `recording`: it is being recorded, or yet to be "
     "published. `ready`: it plays. `off`: the stream is not recorded, nothing of it stays but the "
@@ -39,9 +39,7 @@ class RecordingAnswer(CamelAnswer):
 class RecordingRule(JsonBody):
     """How long a recording stays."""
 
-    keep_days: int | None = Field(
-        ge=0, le=_MOST_DAYS, description="Days from the end; 0 for ever; null for the default."
-    )
+    keep_days: KeepDays | None = Field(description="Null for the default.")
 
 
 class RecordingHandlers:
