@@ -137,7 +137,9 @@ def test_from_a_clip_while_live_to_the_media_of_the_recording(server, clip, brow
         ):
             played = plays_in_chromium(page, url)
             assert (played["width"], played["height"]) == (1920, 1080), url
-            assert played["duration"] == pytest.approx(seconds, abs=0.05), url
+            # Chromium adds up what samples last: where an encoder is cut off before B-frames that
+            # its last picture was sent ahead of, that is two frames less than what is shown.
+            assert played["duration"] == pytest.approx(seconds, abs=0.1), url
             assert played["at"] == pytest.approx(played["target"], abs=0.01), url
         assert image_in_chromium(page, made["poster"]["url"]) == {"width": 1280, "height": 720}
         check_storyboard(page, made["storyboard"]["url"], recorded_s)
