@@ -55,17 +55,26 @@ class SegmentSink(Protocol):
 
 
 class OpenTrack:
-    """What is open on one track: the part that grows, and the segment around it."""
+    """What is open on one track: the part that grows, and the segment around it.
 
-    def __init__(self, track: TrackFormat, number: int, msn: int, sink: SegmentSink) -> None:
+    Where pictures are reordered the decode times that are written are later than the encoder's by
+    the first picture's composition offset. So a Period's media begin at its first decode time, on
+    all tracks: players that place a Discontinuity by decode times (hls.js) leave no hole there.
+    """
+
+    def __init__(
+        self, track: TrackFormat, number: int, msn: int, sink: SegmentSink, part_limit_s: float
+    ) -> None:
         self.format = track
         self.timescale = track.timescale
+        self.part_limit = part_limit_s * track.timescale  # ticks that a part may last
         self.number = number
         self.msn = msn
         self.started = False
         self.segment_start = 0
         self.end = 0  # decode time behind the last sample taken
         self.part_span = 0  # ticks in the open part
+        self.too_long = False  # the open segment has a part that is longer than it may be
         self.shift = 0  # presentation time - decode time of the Period's first sample
         self._sink = sink
         self._index = 0
@@ -128,7 +137,7 @@ class OpenTrack:
             durations = self._durations if uneven else None
             data = audio_chunk(self.number, self._samples, self._tfhd, durations)
         else:
-            data = video_chunk(self.number, self._samples, self._durations)
+            data = video_chunk(self.number, self._samples, self._durations, max(0, self.shift))
         self._sink.part(
             PartReady(
                 kind=self.format.kind,
@@ -142,6 +151,7 @@ class OpenTrack:
                 data=data,
             )
         )
+        self.too_long = self.too_long or self.part_span > self.part_limit
         self.number += 1
         self._index += 1
         self._samples, self._durations, self.part_span = [], [], 0
@@ -160,4 +170,5 @@ class OpenTrack:
         )
         self.msn += 1
         self._index = 0
+        self.too_long = False
         self.segment_start = next_start

@@ -10,6 +10,7 @@ from ingest.journal_entries import Checkpoint, InitWritten, JournalEntry, Period
 from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
+from ingest.packaging.part_target import part_target_s
 from ingest.packaging.segmenter import Segmenter
 from ingest.session.file_sink import FileSink
 from ingest.session.health import IntakeMeter
@@ -66,6 +67,7 @@ class Pipeline:
         self._next_init = end.next_init
         self._next_msn = end.next_msn
         self._next_numbers = end.next_numbers
+        self._part_targets = end.part_targets
         self._target_duration_s = end.target_duration_s or settings.target_duration_s
         self._reason = reason
         self._spool = spool
@@ -114,10 +116,27 @@ class Pipeline:
         """The tracks of the running Period, or of the one that the next packet starts."""
         return self._tracks
 
-    def start(self, tracks: tuple[TrackFormat, ...], reason: str | None = None) -> None:
-        """Close the running Period, if any; the next packets belong to a new one of `tracks`."""
+    def start(
+        self,
+        tracks: tuple[TrackFormat, ...],
+        reason: str | None = None,
+        *,
+        frame_s: float | None = None,
+    ) -> None:
+        """Close the running Period, if any; the next packets belong to a new one of `tracks`.
+
+        `frame_s`: how long a picture lasts, where that is known already.
+        """
         self.finish()
         self._set_tracks(tracks)
+        for track in tracks:
+            lasts_s = frame_s
+            if isinstance(track, AudioFormat):
+                lasts_s = track.frame_samples / track.sample_rate
+            target_s = part_target_s(
+                self._settings.part_target_s, lasts_s, self._settings.segment_target_s
+            )
+            self._part_targets.setdefault(track.kind, target_s)
         if reason is not None:
             self._reason = reason
 
@@ -195,6 +214,7 @@ class Pipeline:
             self._sink,
             next_msn=self._next_msn,
             next_numbers=self._next_numbers,
+            part_targets=self._part_targets,
         )
 
     def _open_period(self, first: Sample, offset: int | None) -> Segmenter:
@@ -267,7 +287,7 @@ class Pipeline:
             init=number,
             codecs=codec_string(track),
             timescale=track.timescale,
-            part_target_s=self._settings.part_limit_s,
+            part_target_s=self._part_targets[track.kind],
             target_duration_s=self._target_duration_s,
             width=video.width if video else 0,
             height=video.height if video else 0,

@@ -45,6 +45,8 @@ class Sample:
     duration_s: float | None
     latency_s: float | None
     stalls: int
+    stalled_at: list[list[float]]
+    skips: list[list[float]]
     stalled_s: float
     errors: list[str]
     frames: int

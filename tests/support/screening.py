@@ -16,6 +16,8 @@ from tests.support.players import CHROMIUM, FLAGS, Sample, serving_players
 
 _POLL_S = 0.15
 _END_S = 0.2
+_CAN_DECODE = """codec => ["video/mp4", "audio/mp4"].some(
+    type => MediaSource.isTypeSupported(`${type}; codecs="${codec}"`))"""
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,27 @@ class Showing:
     suffix: str
 
 
+class NoDecoder(Exception):
+    """This browser says that it cannot decode a codec (`MediaSource.isTypeSupported`)."""
+
+
 class Screening:
     """Plays `showings` from a thread of its own, `at_once` pages at a time and `rate` times as
-    fast; `address` answers where a showing's playlist is and may wait for it."""
+    fast; `address` answers where a showing's playlist is and may wait for it, `codecs` what is in
+    it, as a media type names them (RFC 6381)."""
 
     def __init__(
         self,
         showings: Iterable[Showing],
         address: Callable[[Showing], str],
+        codecs: Callable[[Showing], list[str]],
         *,
         at_once: int,
         rate: float,
         timeout_s: float,
     ) -> None:
         self._results: dict[Showing, Future[Sample]] = {one: Future() for one in showings}
-        self._address = address
+        self._address, self._codecs = address, codecs
         self._at_once, self._rate, self._timeout_s = at_once, rate, timeout_s
         self._thread = threading.Thread(target=lambda: asyncio.run(self._play_all()))
 
@@ -53,7 +61,8 @@ class Screening:
         self._thread.join()
 
     def last_sample(self, showing: Showing) -> Sample:
-        """How the player was when it had played everything, or when it took too long."""
+        """How the player was when it had played everything, or when it took too long. NoDecoder
+        where the browser has none."""
         return self._results[showing].result()
 
     async def _play_all(self) -> None:
@@ -68,7 +77,8 @@ class Screening:
                     async with places:
                         try:
                             url = await asyncio.to_thread(self._address, showing)
-                            sample = await self._play(browser, origin, showing.player, url)
+                            codecs = await asyncio.to_thread(self._codecs, showing)
+                            sample = await self._play(browser, origin, showing.player, url, codecs)
                             self._results[showing].set_result(sample)
                         except BaseException as error:  # noqa: BLE001  the test that asks tells
                             self._results[showing].set_exception(error)
@@ -76,11 +86,16 @@ class Screening:
                 await asyncio.gather(*(one(showing) for showing in self._results))
                 await browser.close()
 
-    async def _play(self, browser: Browser, origin: str, player: str, url: str) -> Sample:
+    async def _play(
+        self, browser: Browser, origin: str, player: str, url: str, codecs: list[str]
+    ) -> Sample:
         query = {"player": player, "url": url, "live": "0", "rate": str(self._rate)}
         context = await browser.new_context()
         try:
             page = await context.new_page()
+            for codec in codecs:
+                if not await page.evaluate(_CAN_DECODE, codec):
+                    raise NoDecoder(codec)
             await page.goto(f"{origin}/player.html?{urlencode(query)}")
             deadline_s = time.monotonic() + self._timeout_s
             while True:
