@@ -33,13 +33,10 @@ def audio_tfhd(frame_samples: int) -> bytes:
     return struct.pack(">I4sIIII", 24, b"tfhd", 0x020028, 1, frame_samples, SYNC)
 
 
-def video_chunk(
-    number: int, samples: Sequence[Sample], durations: Sequence[int], later: int = 0
-) -> bytes:
+def video_chunk(number: int, samples: Sequence[Sample], durations: Sequence[int]) -> bytes:
     """moof + mdat of video `samples` (one or more), `durations` in ticks, as long as `samples`.
 
-    tfdt is the first sample's dts, `later` ticks moved; composition offsets are signed (trun
-    version 1) and take them back, so that nothing is shown at another time.
+    tfdt is the first sample's dts; composition offsets are signed (trun version 1).
     """
     flags = _TRUN_DATA_OFFSET | _TRUN_DURATION | _TRUN_SIZE | _TRUN_CTS
     late_key = any(sample.is_key for sample in samples[1:])
@@ -49,13 +46,12 @@ def video_chunk(
         entries.append(len(sample.data))
         if late_key:
             entries.append(SYNC if sample.is_key else NON_SYNC)
-        entries.append((sample.cts_offset - later) & 0xFFFFFFFF)
+        entries.append(sample.cts_offset & 0xFFFFFFFF)
     if late_key:
         flags |= _TRUN_FLAGS
-        return _chunk(number, samples, _TFHD_VIDEO, flags, b"", entries, later)
+        return _chunk(number, samples, _TFHD_VIDEO, flags, b"", entries)
     first_flags = _U32.pack(SYNC if samples[0].is_key else NON_SYNC)
-    flags |= _TRUN_FIRST_FLAGS
-    return _chunk(number, samples, _TFHD_VIDEO, flags, first_flags, entries, later)
+    return _chunk(number, samples, _TFHD_VIDEO, flags | _TRUN_FIRST_FLAGS, first_flags, entries)
 
 
 def audio_chunk(
@@ -81,7 +77,6 @@ def _chunk(
     trun_flags: int,
     first_flags: bytes,
     entries: "array[int]",
-    later: int = 0,
 ) -> bytes:
     if byteorder == "little":
         entries.byteswap()
@@ -92,7 +87,7 @@ def _chunk(
     pieces = [
         _MOOF_MFHD_TRAF.pack(moof_size, b"moof", 16, b"mfhd", 0, number, traf_size, b"traf"),
         tfhd,
-        _TFDT.pack(_TFDT.size, b"tfdt", 0x01000000, samples[0].dts + later),
+        _TFDT.pack(_TFDT.size, b"tfdt", 0x01000000, samples[0].dts),
         _TRUN.pack(trun_size, b"trun", 0x01000000 | trun_flags, len(samples), moof_size + 8),
         first_flags,
         table,

@@ -55,12 +55,7 @@ class SegmentSink(Protocol):
 
 
 class OpenTrack:
-    """What is open on one track: the part that grows, and the segment around it.
-
-    Where pictures are reordered the decode times that are written are later than the encoder's by
-    the first picture's composition offset. So a Period's media begin at its first decode time, on
-    all tracks: players that place a Discontinuity by decode times (hls.js) leave no hole there.
-    """
+    """What is open on one track: the part that grows, and the segment around it."""
 
     def __init__(
         self, track: TrackFormat, number: int, msn: int, sink: SegmentSink, part_limit_s: float
@@ -137,7 +132,7 @@ class OpenTrack:
             durations = self._durations if uneven else None
             data = audio_chunk(self.number, self._samples, self._tfhd, durations)
         else:
-            data = video_chunk(self.number, self._samples, self._durations, max(0, self.shift))
+            data = video_chunk(self.number, self._samples, self._durations)
         self._sink.part(
             PartReady(
                 kind=self.format.kind,

@@ -41,6 +41,7 @@ class Sample:
 
     at_s: float
     current_s: float
+    reached_s: float
     buffered: list[list[float]]
     duration_s: float | None
     latency_s: float | None

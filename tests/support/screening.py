@@ -22,11 +22,12 @@ _CAN_DECODE = """codec => ["video/mp4", "audio/mp4"].some(
 
 @dataclass(frozen=True)
 class Showing:
-    """One recording in one player."""
+    """One recording in one player, `rate` times as fast as it was made."""
 
     name: str
     player: str
     suffix: str
+    rate: float
 
 
 class NoDecoder(Exception):
@@ -34,8 +35,7 @@ class NoDecoder(Exception):
 
 
 class Screening:
-    """Plays `showings` from a thread of its own, `at_once` pages at a time and `rate` times as
-    fast; `address` answers where a showing's playlist is and may wait for it, `codecs` what is in
+    """Plays `showings` from a thread of its own, `at_once` pages at a time; `address` answers where a showing's playlist is and may wait for it, `codecs` what is in
     it, as a media type names them (RFC 6381)."""
 
     def __init__(
@@ -45,12 +45,11 @@ class Screening:
         codecs: Callable[[Showing], list[str]],
         *,
         at_once: int,
-        rate: float,
         timeout_s: float,
     ) -> None:
         self._results: dict[Showing, Future[Sample]] = {one: Future() for one in showings}
         self._address, self._codecs = address, codecs
-        self._at_once, self._rate, self._timeout_s = at_once, rate, timeout_s
+        self._at_once, self._timeout_s = at_once, timeout_s
         self._thread = threading.Thread(target=lambda: asyncio.run(self._play_all()))
 
     def __enter__(self) -> Self:
@@ -78,7 +77,7 @@ class Screening:
                         try:
                             url = await asyncio.to_thread(self._address, showing)
                             codecs = await asyncio.to_thread(self._codecs, showing)
-                            sample = await self._play(browser, origin, showing.player, url, codecs)
+                            sample = await self._play(browser, origin, showing, url, codecs)
                             self._results[showing].set_result(sample)
                         except BaseException as error:  # noqa: BLE001  the test that asks tells
                             self._results[showing].set_exception(error)
@@ -87,9 +86,10 @@ class Screening:
                 await browser.close()
 
     async def _play(
-        self, browser: Browser, origin: str, player: str, url: str, codecs: list[str]
+        self, browser: Browser, origin: str, showing: Showing, url: str, codecs: list[str]
     ) -> Sample:
-        query = {"player": player, "url": url, "live": "0", "rate": str(self._rate)}
+        rate = str(showing.rate)
+        query = {"player": showing.player, "url": url, "live": "0", "rate": rate}
         context = await browser.new_context()
         try:
             page = await context.new_page()
@@ -109,5 +109,6 @@ class Screening:
 
 def played(sample: Sample) -> bool:
     """Whether it is over, or a few frames before: players differ about what the last frame is."""
-    known = sample.duration_s is not None and sample.current_s > 1
-    return sample.ended or (known and sample.current_s > sample.duration_s - _END_S)
+    if sample.ended or sample.duration_s is None:
+        return sample.ended
+    return sample.reached_s > max(1.0, sample.duration_s - _END_S)

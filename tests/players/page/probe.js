@@ -32,8 +32,10 @@ function makeProbe(video) {
     counts.waitingSince = counts.waitingSince ?? performance.now();
   });
   let last = 0;
+  let reached = 0;
   video.addEventListener("timeupdate", () => {
     if (!video.seeking) last = video.currentTime;
+    reached = Math.max(reached, last);
   });
   video.addEventListener("seeking", () => {
     // Nobody seeks here: it is the player that skips a hole, or moves to where media begin.
@@ -52,6 +54,7 @@ function makeProbe(video) {
       return {
         at_s: performance.now() / 1000,
         current_s: video.currentTime,
+        reached_s: Math.max(reached, video.seeking ? 0 : video.currentTime),
         buffered,
         duration_s: Number.isFinite(video.duration) ? video.duration : null,
         latency_s: Number.isFinite(latency) ? latency : null,
