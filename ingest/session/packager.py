@@ -134,7 +134,7 @@ class Packager:
         session = hosted.session or self._open(hosted)
         if session is None:
             return False
-        more = session.poll()
+        came = session.poll()
         if hosted.grew:
             hosted.grew = False
             if not hosted.live:
@@ -144,9 +144,11 @@ class Packager:
         if self._now_s >= hosted.health_due_s:
             hosted.health_due_s = self._now_s + _HEALTH_EVERY_S
             self._tell(hosted, session.health())
-        if not more and (hosted.stop_requested or session.ended()):
+        if session.is_behind:
+            return True
+        if hosted.stop_requested or (not came and session.ended()):
             self._end(hosted, session)
-        return more
+        return False
 
     def _open(self, hosted: _Hosted) -> SpoolSession | None:
         """The session, once nginx has made its file."""
