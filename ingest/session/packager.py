@@ -4,6 +4,7 @@ FD is its end of a socket pair to the daemon, with whom it dies. An exception en
 """
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -224,12 +225,18 @@ async def _read(reader: asyncio.StreamReader, packager: Packager) -> None:
         packager.take(decode_to_stream(line))
 
 
-def main(arguments: list[str]) -> int:
+def run_packager(connection: socket.socket) -> int:
     """Serve until the daemon goes."""
+    gc.freeze()  # what was imported stays
+    uvloop.run(_serve(connection))
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Be a process of its own."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
-    uvloop.run(_serve(socket.socket(fileno=int(arguments[1]))))
-    return 0
+    return run_packager(socket.socket(fileno=int(arguments[1])))
 
 
 if __name__ == "__main__":
