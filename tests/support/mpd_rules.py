@@ -31,6 +31,7 @@ class _Grammar:
     attributes: dict[str, str]
     children: tuple[str, ...] = ()
     must: tuple[str, ...] = ()
+    text: bool = False
 
 
 _GRAMMAR = {
@@ -51,7 +52,21 @@ _GRAMMAR = {
         ("profiles", "minBufferTime", "Period"),
     ),
     "Period": _Grammar(  # DASH §5.3.2.3
-        {"id": _TEXT, "start": _DURATION, "duration": _DURATION}, ("AdaptationSet",)
+        {"id": _TEXT, "start": _DURATION, "duration": _DURATION},
+        ("EventStream", "AdaptationSet"),
+    ),
+    "EventStream": _Grammar(  # DASH §5.10.2.2
+        {
+            "schemeIdUri": r"[a-z]+:.+",
+            "value": _TEXT,
+            "timescale": _UNSIGNED,
+            "presentationTimeOffset": _UNSIGNED,
+        },
+        ("Event",),
+        ("schemeIdUri",),
+    ),
+    "Event": _Grammar(
+        {"presentationTime": _UNSIGNED, "duration": _UNSIGNED, "id": _UNSIGNED}, text=True
     ),
     "AdaptationSet": _Grammar(  # DASH §5.3.3.3
         {
@@ -198,7 +213,7 @@ def _check_grammar(element: ET.Element) -> None:
         pattern = grammar.attributes.get(attribute)
         assert pattern, f"schema: {name} has no @{attribute}"
         assert re.fullmatch(pattern, value), f"schema: {name}@{attribute}={value!r}"
-    assert not (element.text or "").strip(), f"schema: text in {name}"
+    assert grammar.text or not (element.text or "").strip(), f"schema: text in {name}"
     children = [child.tag.removeprefix(NAMESPACE) for child in element]
     order = [grammar.children.index(child) for child in children if child in grammar.children]
     assert len(order) == len(children), f"schema: {name} cannot hold {children}"
