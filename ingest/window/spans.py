@@ -49,6 +49,17 @@ class MediaSpans:
             return self._open
         return self._closed[-1] if self._closed else None
 
+    def position_s(self, wall_s: float) -> float:
+        """Where a moment of the timeline lies in seconds of all media; one from a time without any
+        lies at the end of those before."""
+        position = 0.0
+        for span in self.all:
+            length = span.end_wall_s - span.start_wall_s
+            is_newest = span is self._open
+            into = wall_s - span.start_wall_s
+            position += max(0.0, into if is_newest else min(into, length))
+        return position
+
     def _extend(self, entry: PartWritten | SegmentWritten) -> None:
         if self._period is None:
             return
