@@ -12,7 +12,9 @@ from controller.stores.jobs import SqlJobs
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
 from controller.stores.recordings import SqlRecordings
+from controller.stores.replay import SqlReplays
 from controller.stores.revision import head_revision
+from controller.stores.showcase import SqlShowcase
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
 from controller.stores.users import SqlUsers
@@ -35,6 +37,8 @@ class Stores:
     engagement: SqlEngagement
     jobs: SqlJobs
     derived: SqlDerived
+    showcase: SqlShowcase
+    replays: SqlReplays
 
 
 def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
@@ -55,6 +59,8 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         engagement=SqlEngagement(database, clock),
         jobs=SqlJobs(database, clock),
         derived=SqlDerived(database, clock),
+        showcase=SqlShowcase(database, clock),
+        replays=SqlReplays(database),
     )
 
 
