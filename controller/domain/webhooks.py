@@ -1,6 +1,5 @@
 """Webhooks: who is told about which events, and what has become of each delivery."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,9 @@ from controller.domain.streams import Stream
 
 MILESTONES = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000)
 """Concurrent viewers at which `viewer.milestone` is told, each once per stream."""
+
+_STEPS = 50
+"""Beyond so many a pause grows no more, whatever its factor."""
 
 
 class WebhookEvent(StrEnum):
@@ -247,8 +249,7 @@ class BackOff:
         """chance: 0 to 1, spreads the pause over the half above it, so that what failed together
         does not come back together. asked_s: what the other side asked for, the least.
         """
-        exponent = min(failures - 1, math.ceil(math.log(self.longest_s, self.factor)))
-        pause_s = min(self.longest_s, self.first_s * self.factor**exponent)
+        pause_s = min(self.longest_s, self.first_s * self.factor ** min(failures - 1, _STEPS))
         return max(pause_s, min(asked_s, self.longest_s)) * (1 + 0.5 * chance)
 
     def is_last(self, failures: int) -> bool:
