@@ -116,9 +116,9 @@ def show_report(report: StreamReport) -> StreamAnalytics:
         stream_id=stream.id,
         basic_stats=BasicStats(
             duration=report.duration_s,
-            peak_viewers=stream.counters.peak_viewers,
+            peak_viewers=report.peak_viewers,
             unique_viewers=stream.counters.unique_viewers,
-            average_watch_time=stream.counters.average_watch_time_s,
+            average_watch_time=report.average_watch_time_s,
         ),
         engagement=Engagement(
             total_likes=stream.counters.total_likes,

@@ -40,10 +40,22 @@ class ViewerSample:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchFigures:
+    """The most viewers at once, and everybody's watch time, each moment of a viewer once."""
+
+    peak_viewers: int
+    watched_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """Everything that is counted beside the stream's own counters."""
+    """Everything that is counted beside the stream's own counters.
+
+    `watched` is None for a stream whose viewers' stays are not known.
+    """
 
     reactions: Mapping[str, int]
     geography: Mapping[str, int]
     timeline: Sequence[ViewerSample]
     products: Sequence[ProductFigures]
+    watched: WatchFigures | None = None

@@ -168,7 +168,6 @@ class Hub:
         """Write what the room has counted up to now; StoreUnavailable."""
         opened = self._rooms.find(stream_id)
         if opened is not None:
-            self._rooms.recount(opened)
             await self._figures.write(opened)
 
     async def close_connections(self) -> None:

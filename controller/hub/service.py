@@ -52,7 +52,7 @@ class RoomService:
         self._tasks = WatchedTasks()
         self._realtime = realtime
         self._rooms = Rooms(given.streams, given.store, realtime, limits, pacer, clock, self._tasks)
-        self._figures = FigureWriter(given.store, limits, clock)
+        self._figures = FigureWriter(given.store, clock, uuid4().hex)
         broadcaster = Broadcaster(self._rooms, realtime, limits, clock)
         self._rooms.on_presence(broadcaster.presence_changed)
         admission = Admission(given.users, clock)
@@ -105,13 +105,11 @@ class RoomService:
 
         Call it while `run` still runs, cancel `run` afterwards.
         """
+        self._rooms.is_closing = True
         await self.hub.close_connections()
         self.watchers.close()
         await self._tasks.join(_TASKS_S)
-        for opened in self._rooms.all:
-            self._rooms.recount(opened)
-            if not await self._figures.try_write(opened):
-                break
+        await self.upkeep.write_books()
         await self._realtime.close()
 
 

@@ -42,7 +42,7 @@ class Upkeep:
         self._realtime = realtime
         self._store = store
         self._watchers = watchers
-        self._booked_s = pacer.monotonic_s()
+        self._summed_s = pacer.monotonic_s()
         self._connections = connections
         self._limits = limits
         self._pacer = pacer
@@ -72,18 +72,28 @@ class Upkeep:
             connection.look(now_s, self._limits.stalled_s)
             connection.look_at_token(now, self._limits.token_warning_s)
         await self._watchers.tick()
-        is_booking = now_s - self._booked_s >= self._limits.book_s
-        if is_booking:
-            self._booked_s = now_s
-        is_store_there = True
         for opened in self._rooms.all:
-            self._rooms.recount(opened)
-            if is_booking:
-                self._rooms.book(opened)
             await self._look_after(opened)
-            # One refusal is enough: the next room would only wait for another.
-            is_store_there = is_store_there and await self._figures.try_write(opened)
+        await self.write_books()
         await self._rooms.close_idle()
+
+    async def write_books(self) -> None:
+        """Write what all rooms have counted, and that whoever is here is still here."""
+        # One refusal is enough: the next room would only wait for another.
+        for opened in self._rooms.all:
+            if not await self._figures.try_write(opened):
+                return
+        now_s = self._pacer.monotonic_s()
+        is_summing = now_s - self._summed_s >= self._limits.sum_up_s
+        if is_summing:
+            self._summed_s = now_s
+        try:
+            if self._rooms.is_closing or any(one.presence.here for one in self._rooms.all):
+                await self._figures.beat()
+            for opened in self._rooms.all:
+                await self._sum_up(opened, is_due=is_summing)
+        except ControllerError as error:
+            self._log.warning("room_figures_unwritten", code=error.code)
 
     async def renew_forever(self) -> None:
         """Leases, ours and the dead's."""
@@ -117,6 +127,13 @@ class Upkeep:
                     await self._rooms.refresh(opened)
                 except ControllerError as error:
                     self._log.warning("room_not_refreshed", code=error.code)
+
+    async def _sum_up(self, opened: OpenRoom, *, is_due: bool) -> None:
+        """Once in a while while people watch, and once more when the stream is over."""
+        is_over = opened.room.state.is_over
+        if (is_over and not opened.is_summed) or (is_due and not is_over and opened.presence.here):
+            await self._figures.sum_up(opened.room.stream_id)
+            opened.is_summed = is_over
 
     async def _look_after(self, opened: OpenRoom) -> None:
         try:

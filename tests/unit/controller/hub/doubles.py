@@ -129,6 +129,8 @@ class RoomMemory:
         self.figures: list[RoomFigures] = []
         self.moderations: list[Moderation] = []
         self.viewers_now: dict[UUID, int] = {}
+        self.beats: list[datetime] = []
+        self.summed_up: list[UUID] = []
         self.is_down = False
 
     async def load(self, stream_id: UUID) -> KeptRoom:
@@ -139,6 +141,32 @@ class RoomMemory:
         self._require()
         self.figures.append(figures)
         self.viewers_now[stream_id] = figures.viewers_now
+
+    async def beat(self, holder: str, at: datetime) -> None:
+        self._require()
+        self.beats.append(at)
+
+    async def sum_up(self, stream_id: UUID) -> None:
+        self._require()
+        self.summed_up.append(stream_id)
+
+    def stays(self) -> list[tuple[str, float, float]]:
+        """Who watched from when until when; until the last beat who has not been seen to go."""
+        ends = {
+            one.number: one.left_at
+            for figures in self.figures
+            for one in figures.leavings
+            if not one.is_cut
+        }
+        return [
+            (
+                visit.viewer,
+                (visit.joined_at - START).total_seconds(),
+                (ends.get(visit.number, self.beats[-1]) - START).total_seconds(),
+            )
+            for figures in self.figures
+            for visit in figures.visits
+        ]
 
     async def moderate(self, moderation: Moderation) -> None:
         self._require()
