@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,9 +19,12 @@ from controller.composition.objects import build_store
 from controller.composition.preparation import build_preparation
 from controller.composition.room import add_room, build_room, build_viewers, player_sessions
 from controller.composition.uploads import build_media
+from controller.domain.ports import Clock
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
+from controller.hub.pacing import LoopPacer
+from controller.hub.room import Pacer
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
@@ -56,11 +59,21 @@ class Addresses:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What tells the time, and how often the room is looked after."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    pacer: Pacer = field(default_factory=LoopPacer)
+    limits: HubLimits = field(default_factory=HubLimits)
+
+
 async def serve(
     settings: Settings,
     *,
     ready: Callable[[], None] | None = None,
     worker_command: Sequence[str] = (),
+    instruments: Instruments | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
@@ -76,7 +89,7 @@ async def serve(
         loop.add_signal_handler(number, stopped.set)
     try:
         async with AsyncExitStack() as stack:
-            running = await _start(settings, stack)
+            running = await _start(settings, instruments or Instruments(), stack)
             if worker_command and settings.job_workers:
                 worker = WorkerKeeper(worker_command)
                 stack.push_async_callback(worker.close)
@@ -99,12 +112,14 @@ async def serve(
     return EXIT_STOPPED
 
 
-async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None]:
+async def _start(
+    settings: Settings, instruments: Instruments, stack: AsyncExitStack
+) -> asyncio.Task[None]:
     """Build everything and open the listeners; `stack` undoes it in reverse.
 
     Answers the background work, which goes on until cancelled.
     """
-    clock = SystemClock()
+    clock, limits = instruments.clock, instruments.limits
     registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
@@ -116,11 +131,13 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
-    limits, visits = HubLimits(), Visits()
+    visits = Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     viewers = build_viewers(access)
     preparation = build_preparation(settings, stores, media, objects)
-    room = build_room(settings, stores, media, preparation, viewers, limits, clock)
+    room = build_room(
+        settings, stores, media, preparation, viewers, limits, clock, instruments.pacer
+    )
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
     published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)

@@ -19,7 +19,8 @@ from controller.hub.endpoint.socketio import SocketIoEndpoint
 from controller.hub.guest_networks import GuestNetworks
 from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
-from controller.hub.pacing import LoopPacer
+from controller.hub.room import Pacer
+from controller.hub.room_journal import RoomJournal
 from controller.hub.service import RoomCollaborators, RoomService, create_realtime
 from controller.hub.viewing_sessions import ViewingSessions
 from controller.settings import Settings
@@ -54,6 +55,7 @@ def build_room(
     viewers: Viewers,
     limits: HubLimits,
     clock: Clock,
+    pacer: Pacer,
 ) -> RoomService:
     """Rooms in process, or on Redis when the settings name one."""
 
@@ -61,7 +63,8 @@ def build_room(
         window = media.supervisor.window(str(stream_id))
         return window.media_time_s(at.timestamp()) if window else None
 
-    pacer = LoopPacer()
+    journal = RoomJournal(settings.data_dir.absolute() / "rooms")
+    journal.open()
     given = RoomCollaborators(
         stores.streams,
         stores.users,
@@ -70,6 +73,7 @@ def build_room(
         clock,
         viewers.sessions,
         media_time_s,
+        journal,
     )
     realtime = create_realtime(settings.redis_url.get_secret_value(), limits, pacer)
     return RoomService(given, realtime, limits, pacer)

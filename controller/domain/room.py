@@ -137,9 +137,10 @@ class RoomFigures:
 
     `holder` is the daemon's run, and `number` that of this addition among all of its own: the
     store adds each once, however often it is told. 0: an addition without a number, always added.
+    `viewers_now` is None when the teller does not know.
     """
 
-    viewers_now: int
+    viewers_now: int | None
     peak_viewers: int
     visits: tuple[Visit, ...] = ()
     leavings: tuple[Leaving, ...] = ()

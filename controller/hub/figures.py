@@ -10,19 +10,17 @@ from controller.domain.ports import Clock
 from controller.domain.room import RoomFigures
 from controller.domain.room_ports import RoomStore
 from controller.errors import ControllerError, StreamNotFound
+from controller.hub.room_journal import Journal
 from controller.hub.rooms import OpenRoom
 
 
 class FigureWriter:
-    """One write at a time per daemon; what fails is kept and written later, each addition once.
+    """One write at a time per daemon; what fails is kept and written later, each addition once."""
 
-    `holder` names this run of the daemon, never used again.
-    """
-
-    def __init__(self, store: RoomStore, clock: Clock, holder: str) -> None:
+    def __init__(self, store: RoomStore, clock: Clock, journal: Journal) -> None:
         self._store = store
         self._clock = clock
-        self._holder = holder
+        self._journal = journal
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
         self._log = structlog.get_logger(__name__)
@@ -33,8 +31,10 @@ class FigureWriter:
             ledger = opened.ledger
             if ledger.pending is not None:
                 await self._record(opened, ledger.pending)
-            taken = ledger.take(opened.room.state.viewers_now, self._holder, next(self._numbers))
+            viewers_now, holder = opened.room.state.viewers_now, self._journal.holder
+            taken = ledger.take(viewers_now, holder, next(self._numbers))
             if taken is not None:
+                self._journal.taken(opened.room.stream_id, taken.number)
                 await self._record(opened, taken)
 
     async def try_write(self, opened: OpenRoom) -> bool:
@@ -51,7 +51,7 @@ class FigureWriter:
     async def beat(self) -> None:
         """Say that those who are here are still here; StoreUnavailable."""
         async with self._turn:
-            await self._store.beat(self._holder, self._clock.now())
+            await self._store.beat(self._journal.holder, self._clock.now())
 
     async def sum_up(self, stream_id: UUID) -> None:
         """Have the stream's peak and watch time computed from all that is written."""

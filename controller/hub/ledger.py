@@ -1,19 +1,21 @@
 """What a room has to add to its stream's figures, until the store has taken it."""
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from controller.domain.room import ChatMessage, Leaving, RoomFigures, Visit
 from controller.hub.presence import LocalViewer
+from controller.hub.room_journal import Reaction, Record
 
-T = TypeVar("T")
+RecordT = TypeVar("RecordT", Visit, Leaving, ChatMessage)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    viewers_now: int
+    viewers_now: int | None
     peak: int
 
 
@@ -21,11 +23,13 @@ class RoomLedger:
     """Counts of one room on this daemon; bounded: what does not fit any more is dropped, counted.
 
     What was taken stays `pending` until the store has it: it may have it although it did not
-    answer, so the very same is told again, under the same number.
+    answer, so the very same is told again, under the same number. `note` hears of every record at
+    once, for a successor.
     """
 
-    def __init__(self, most_records: int) -> None:
+    def __init__(self, most_records: int, note: Callable[[Record], None]) -> None:
         self.dropped = 0
+        self._note = note
         self.pending: RoomFigures | None = None
         self._visits: deque[Visit] = deque()
         self._leavings: deque[Leaving] = deque()
@@ -61,6 +65,7 @@ class RoomLedger:
     def reacted(self, emoji: str) -> None:
         """A reaction was accepted."""
         self._reactions[emoji] += 1
+        self._note(Reaction(emoji))
 
     def saw(self, viewers: int) -> None:
         """So many were there at once, all daemons counted."""
@@ -94,8 +99,9 @@ class RoomLedger:
     def _has_records(self) -> bool:
         return any((self._visits, self._leavings, self._messages, self._reactions))
 
-    def _keep(self, kept: deque[T], record: T) -> None:
+    def _keep(self, kept: deque[RecordT], record: RecordT) -> None:
         if len(kept) >= self._most_records:
             self.dropped += 1
         else:
             kept.append(record)
+            self._note(record)

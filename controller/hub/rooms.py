@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from controller.hub.ledger import RoomLedger
 from controller.hub.limits import HubLimits
 from controller.hub.presence import ChangeHandler, LocalViewer, RoomPresence
 from controller.hub.room import Pacer, Room
+from controller.hub.room_journal import Journal
 from controller.hub.room_state import RoomState
 from controller.hub.tasks import WatchedTasks
 
@@ -57,6 +59,7 @@ class Rooms:
         pacer: Pacer,
         clock: Clock,
         tasks: WatchedTasks,
+        journal: Journal,
     ) -> None:
         self._streams = streams
         self._store = store
@@ -65,6 +68,7 @@ class Rooms:
         self._pacer = pacer
         self._clock = clock
         self._tasks = tasks
+        self._journal = journal
         self._open: dict[UUID, OpenRoom] = {}
         self._opening: dict[UUID, asyncio.Task[OpenRoom]] = {}
         self._handle_presence: ChangeHandler | None = None
@@ -210,7 +214,8 @@ class Rooms:
         room.position = await self._realtime.open_room(stream_id, room.receive)
         room.state.viewers_now = await self._realtime.viewers(stream_id)
         presence = RoomPresence(stream_id, self._realtime, self._handle_presence)
-        opened = OpenRoom(room, presence, RoomLedger(self._limits.unwritten_records))
+        note = partial(self._journal.append, stream_id)
+        opened = OpenRoom(room, presence, RoomLedger(self._limits.unwritten_records, note))
         self._open[stream_id] = opened
         self.keep_unwritten(stream_id, kept)
         return opened

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from controller.domain.ports import Clock, StreamStore, UserStore
@@ -18,7 +18,9 @@ from controller.hub.moderation import Moderator
 from controller.hub.realtime_failover import FailoverRealtime
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.realtime_redis import RedisRealtime
+from controller.hub.recovery import BookRecovery
 from controller.hub.room import Pacer
+from controller.hub.room_journal import Journal, NoJournal
 from controller.hub.rooms import Rooms
 from controller.hub.tasks import WatchedTasks
 from controller.hub.token_bucket import TokenBuckets
@@ -40,6 +42,7 @@ class RoomCollaborators:
     clock: Clock
     viewing: ViewingSessions
     media_time_s: MediaTime = lambda _stream_id, _at: None
+    journal: Journal = field(default_factory=NoJournal)
 
 
 class RoomService:
@@ -48,11 +51,15 @@ class RoomService:
     def __init__(
         self, given: RoomCollaborators, realtime: Realtime, limits: HubLimits, pacer: Pacer
     ) -> None:
-        clock = given.clock
+        clock, journal = given.clock, given.journal
+        self._journal = journal
+        self._recovery = BookRecovery(journal, given.store)
         self._tasks = WatchedTasks()
         self._realtime = realtime
-        self._rooms = Rooms(given.streams, given.store, realtime, limits, pacer, clock, self._tasks)
-        self._figures = FigureWriter(given.store, clock, uuid4().hex)
+        self._rooms = Rooms(
+            given.streams, given.store, realtime, limits, pacer, clock, self._tasks, journal
+        )
+        self._figures = FigureWriter(given.store, clock, journal)
         broadcaster = Broadcaster(self._rooms, realtime, limits, clock)
         self._rooms.on_presence(broadcaster.presence_changed)
         admission = Admission(given.users, clock)
@@ -78,6 +85,7 @@ class RoomService:
             realtime,
             given.store,
             self.watchers,
+            journal,
             lambda: self.hub.connections,
             limits,
             pacer,
@@ -93,6 +101,7 @@ class RoomService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._realtime.run(), name="hub-realtime")
             await self._realtime.ready()
+            await self._recovery.recover()
             await self.upkeep.correct_counts()
             group.create_task(self.upkeep.tick_forever(), name="hub-ticks")
             group.create_task(self.upkeep.renew_forever(), name="hub-leases")
@@ -109,7 +118,7 @@ class RoomService:
         await self.hub.close_connections()
         self.watchers.close()
         await self._tasks.join(_TASKS_S)
-        await self.upkeep.write_books()
+        self._journal.close(is_written=await self.upkeep.write_books())
         await self._realtime.close()
 
 

@@ -14,6 +14,7 @@ from controller.hub.connection import Connection
 from controller.hub.figures import FigureWriter
 from controller.hub.limits import HubLimits
 from controller.hub.room import Pacer
+from controller.hub.room_journal import Journal
 from controller.hub.rooms import OpenRoom, Rooms
 from controller.hub.watchers import Watchers
 
@@ -31,6 +32,7 @@ class Upkeep:
         realtime: Realtime,
         store: RoomStore,
         watchers: Watchers,
+        journal: Journal,
         connections: Callable[[], Sequence[Connection]],
         limits: HubLimits,
         pacer: Pacer,
@@ -42,6 +44,7 @@ class Upkeep:
         self._realtime = realtime
         self._store = store
         self._watchers = watchers
+        self._journal = journal
         self._summed_s = pacer.monotonic_s()
         self._connections = connections
         self._limits = limits
@@ -77,12 +80,16 @@ class Upkeep:
         await self.write_books()
         await self._rooms.close_idle()
 
-    async def write_books(self) -> None:
-        """Write what all rooms have counted, and that whoever is here is still here."""
+    async def write_books(self) -> bool:
+        """Write what all rooms have counted, and that whoever is here is still here; False when
+        the store is not there.
+        """
+        page = self._journal.turn_page()
         # One refusal is enough: the next room would only wait for another.
         for opened in self._rooms.all:
             if not await self._figures.try_write(opened):
-                return
+                return False
+        self._journal.forget(page)
         now_s = self._pacer.monotonic_s()
         is_summing = now_s - self._summed_s >= self._limits.sum_up_s
         if is_summing:
@@ -94,6 +101,8 @@ class Upkeep:
                 await self._sum_up(opened, is_due=is_summing)
         except ControllerError as error:
             self._log.warning("room_figures_unwritten", code=error.code)
+            return False
+        return True
 
     async def renew_forever(self) -> None:
         """Leases, ours and the dead's."""

@@ -27,12 +27,12 @@ async def add_figures(connection: AsyncConnection, stream_id: UUID, figures: Roo
     await _add_leavings(connection, stream_id, figures)
     await add_stays(connection, stream_id, figures)
     await _add_reactions(connection, stream_id, figures)
-    peak = streams.c.peak_viewers
+    peak, viewers_now = streams.c.peak_viewers, figures.viewers_now
     await connection.execute(
         update(streams)
         .where(streams.c.id == stream_id)
         .values(
-            viewers_now=figures.viewers_now,
+            viewers_now=streams.c.viewers_now if viewers_now is None else viewers_now,
             total_views=streams.c.total_views + len(figures.visits),
             peak_viewers=case((peak < figures.peak_viewers, figures.peak_viewers), else_=peak),
             unique_viewers=streams.c.unique_viewers + fresh,
