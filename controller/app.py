@@ -17,7 +17,13 @@ from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
 from controller.composition.preparation import build_preparation
-from controller.composition.room import add_room, build_room, build_viewers, player_sessions
+from controller.composition.room import (
+    add_room,
+    build_countries,
+    build_room,
+    build_viewers,
+    player_sessions,
+)
 from controller.composition.uploads import build_media
 from controller.domain.ports import Clock
 from controller.errors import ControllerError
@@ -147,7 +153,8 @@ async def _start(
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
-    players = player_sessions(room, viewers)
+    countries = build_countries(settings, stack)
+    players = player_sessions(room, viewers, settings, countries)
     app = build_http(
         settings,
         stores,
@@ -161,7 +168,7 @@ async def _start(
         limits,
         clock,
     )
-    socket_io = add_room(app, room, access, viewers, settings, limits)
+    socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
     derived.start()

@@ -219,6 +219,11 @@ class Settings(BaseSettings):
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
     )
+    geo_database: Path | None = Field(
+        default=None,
+        description="A database in MaxMind's format (`.mmdb`) that tells countries by addresses, "
+        "for the geography of a stream's viewers; read at the start. Empty: no geography.",
+    )
     thumbnail_interval_s: float = Field(
         default=20.0,
         ge=0,

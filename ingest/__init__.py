@@ -25,7 +25,13 @@ if TYPE_CHECKING:
         TaskTooExpensive,
     )
     from ingest.parent_death import die_with_parent
-    from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+    from ingest.ports import (
+        ObjectKind,
+        ObjectStore,
+        PlaybackAuthorizer,
+        PlayerRequest,
+        PublicationProbe,
+    )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
     from ingest.session.session import SessionSpec
@@ -71,6 +77,7 @@ __all__ = [
     "OverBudget",
     "PackagingSettings",
     "PlaybackAuthorizer",
+    "PlayerRequest",
     "PublicationProbe",
     "RecordingPlan",
     "SessionBudget",
@@ -118,6 +125,7 @@ _HOMES = {
     "OverBudget": "ingest.errors",
     "PackagingSettings": "ingest.settings",
     "PlaybackAuthorizer": "ingest.ports",
+    "PlayerRequest": "ingest.ports",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
     "SessionBudget": "ingest.session.admission",

@@ -1,5 +1,6 @@
 """The room: its service, its transports, and what it asks of the rest of the daemon."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +11,7 @@ from controller.api.client_address import ClientAddress
 from controller.auth.derived_keys import derive_key
 from controller.composition.access import Access
 from controller.composition.media import MediaPlane
+from controller.countries import Countries, MaxMindCountries, UnknownCountries
 from controller.domain.ports import Clock
 from controller.domain.room_ports import Preparation
 from controller.hub.endpoint.credentials import Credentials
@@ -26,6 +28,7 @@ from controller.hub.viewing_sessions import ViewingSessions
 from controller.settings import Settings
 from controller.stores.opening import Stores
 from controller.stores.room import SqlRooms
+from ingest import PlayerRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,26 @@ def build_room(
     return RoomService(given, realtime, limits, pacer)
 
 
-def player_sessions(room: RoomService, viewers: Viewers) -> PlayerSessions:
+def build_countries(settings: Settings, stack: AsyncExitStack) -> Countries:
+    """Of the configured database, if there is one; ConfigurationError."""
+    if settings.geo_database is None:
+        return UnknownCountries()
+    countries = MaxMindCountries(settings.geo_database)
+    stack.callback(countries.close)
+    return countries
+
+
+def player_sessions(
+    room: RoomService, viewers: Viewers, settings: Settings, countries: Countries
+) -> PlayerSessions:
     """What the media plane asks about players."""
-    return PlayerSessions(room.watchers, viewers.sessions, viewers.guests)
+    client_address = ClientAddress(settings.trusted_proxies)
+
+    def country_of(request: PlayerRequest) -> str | None:
+        forwarded = request.headers.get("X-Forwarded-For", "")
+        return countries.of(client_address.of(request.remote, forwarded))
+
+    return PlayerSessions(room.watchers, viewers.sessions, viewers.guests, country_of)
 
 
 def add_room(
@@ -91,6 +111,7 @@ def add_room(
     viewers: Viewers,
     settings: Settings,
     limits: HubLimits,
+    countries: Countries,
 ) -> SocketIoEndpoint:
     """WebSocket, SSE, Socket.IO, beacons; the answered endpoint is closed before the listeners."""
     client_address = ClientAddress(settings.trusted_proxies)
@@ -105,6 +126,7 @@ def add_room(
         networks=viewers.networks,
         address_of=address_of,
         allowed_origins=frozenset(settings.cors_origins),
+        country_of=countries.of,
     )
     app.router.add_routes(room_routes(room.hub, credentials, limits))
     watching = WatchingEndpoint(room.hub, room.watchers, viewers.sessions, credentials, limits)

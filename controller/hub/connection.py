@@ -34,7 +34,8 @@ class Wire(Protocol):
 
 class Connection:
     """A client; `viewer` names the user or the anonymous session behind it, in any room, and
-    `network` the network class that it comes from, as `GuestNetworks` calls it.
+    `network` the network class that it comes from, as `GuestNetworks` calls it; `country` is None
+    when it is not known.
 
     The wire's backlog is the outgoing queue. A peer that lets it grow past `backlog_limit_bytes`
     is closed: what it missed is in the room's log, and it may come back for it. One that has taken
@@ -47,6 +48,7 @@ class Connection:
         "_warned_of",
         "_wire",
         "codec",
+        "country",
         "dropped",
         "guest_token",
         "identity",
@@ -65,6 +67,7 @@ class Connection:
         viewer: str,
         guest_token: str | None = None,
         network: str | None = None,
+        country: str | None = None,
     ) -> None:
         self._wire = wire
         self._backlog_limit_bytes = backlog_limit_bytes
@@ -73,6 +76,7 @@ class Connection:
         self.viewer = viewer
         self.guest_token = guest_token
         self.network = network
+        self.country = country
         self.rooms: set[UUID] = set()
         self.is_open = True
         self.dropped = 0

@@ -88,10 +88,11 @@ class Hub:
         viewer: str,
         guest_token: str | None = None,
         network: str | None = None,
+        country: str | None = None,
     ) -> Connection:
         """Take a connection in; call `disconnect` when the transport is done with it."""
         connection = Connection(
-            wire, self._limits.backlog_bytes, identity, viewer, guest_token, network
+            wire, self._limits.backlog_bytes, identity, viewer, guest_token, network, country
         )
         self._connections[connection] = TokenBucket(self._limits.frames, self._pacer.monotonic_s())
         refusal = self.refusal
@@ -141,7 +142,8 @@ class Hub:
             if room.has(connection):
                 room.admit(connection, since)
                 return
-            self._rooms.arrive(opened, connection.viewer, connection.user_id)
+            who = connection
+            self._rooms.arrive(opened, who.viewer, who.user_id, who.country)
             admitted = False
             try:
                 await self._settle_presence(opened)
