@@ -144,6 +144,7 @@ async def _start(
     room = build_room(
         settings, stores, media, preparation, viewers, limits, clock, instruments.pacer
     )
+    room.show_metrics(registry)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
     published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)

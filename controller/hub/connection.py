@@ -47,6 +47,7 @@ class Connection:
         "_backlog_limit_bytes",
         "_warned_of",
         "_wire",
+        "closed_with",
         "codec",
         "country",
         "dropped",
@@ -80,6 +81,7 @@ class Connection:
         self.rooms: set[UUID] = set()
         self.is_open = True
         self.dropped = 0
+        self.closed_with: CloseCode | None = None
         self.stalled_since_s: float | None = None
         self._warned_of: datetime | None = None
 
@@ -125,6 +127,7 @@ class Connection:
         """Begin to close; the transport tells the hub when it is done."""
         if self.is_open:
             self.is_open = False
+            self.closed_with = code
             self._wire.close(code)
 
     def look(self, now_s: float, stalled_limit_s: float) -> None:

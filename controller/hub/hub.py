@@ -34,6 +34,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.moderation import Moderator
 from controller.hub.room import Pacer
 from controller.hub.rooms import OpenRoom, Rooms
+from controller.hub.statistics import HubStatistics
 from controller.hub.token_bucket import TokenBucket
 
 _USERS_ONLY = frozenset({"stream_chat", "stream_reaction", "stream_moderate", "stream_prepare"})
@@ -53,6 +54,7 @@ class Hub:
         figures: FigureWriter,
         limits: HubLimits,
         pacer: Pacer,
+        statistics: HubStatistics,
     ) -> None:
         self._rooms = rooms
         self._admission = admission
@@ -62,6 +64,7 @@ class Hub:
         self._figures = figures
         self._limits = limits
         self._pacer = pacer
+        self._statistics = statistics
         self._connections: dict[Connection, TokenBucket] = {}
         self._is_closing = False
         self._emptied = asyncio.Event()
@@ -71,6 +74,11 @@ class Hub:
     def connections(self) -> Sequence[Connection]:
         """All connections, oldest first."""
         return [*self._connections]
+
+    @property
+    def undelivered(self) -> int:
+        """Writes to clients that did not read."""
+        return self._statistics.undelivered + sum(one.dropped for one in self._connections)
 
     @property
     def refusal(self) -> CloseCode | None:
@@ -103,7 +111,10 @@ class Hub:
     def disconnect(self, connection: Connection) -> None:
         """The transport is gone: leave all rooms."""
         connection.is_open = False
-        self._connections.pop(connection, None)
+        if self._connections.pop(connection, None) is not None:
+            self._statistics.undelivered += connection.dropped
+            if connection.closed_with is not None:
+                self._statistics.closed[connection.closed_with] += 1
         for stream_id in [*connection.rooms]:
             opened = self._rooms.find(stream_id)
             if opened is not None and opened.room.dismiss(connection):

@@ -23,6 +23,7 @@ from controller.hub.presence import ChangeHandler, LocalViewer, RoomPresence
 from controller.hub.room import Pacer, Room
 from controller.hub.room_journal import Journal
 from controller.hub.room_state import RoomState
+from controller.hub.statistics import HubStatistics
 from controller.hub.tasks import WatchedTasks
 
 
@@ -60,6 +61,7 @@ class Rooms:
         clock: Clock,
         tasks: WatchedTasks,
         journal: Journal,
+        statistics: HubStatistics,
     ) -> None:
         self._streams = streams
         self._store = store
@@ -69,6 +71,8 @@ class Rooms:
         self._clock = clock
         self._tasks = tasks
         self._journal = journal
+        self._statistics = statistics
+        self._dropped_before = 0
         self._open: dict[UUID, OpenRoom] = {}
         self._opening: dict[UUID, asyncio.Task[OpenRoom]] = {}
         self._handle_presence: ChangeHandler | None = None
@@ -89,6 +93,11 @@ class Rooms:
     def all(self) -> Sequence[OpenRoom]:
         """The open rooms."""
         return [*self._open.values()]
+
+    @property
+    def dropped_records(self) -> int:
+        """What did not fit into the books, of all rooms that there were."""
+        return self._dropped_before + sum(one.ledger.dropped for one in self._open.values())
 
     def find(self, stream_id: UUID) -> OpenRoom | None:
         """The room if it is open here."""
@@ -200,6 +209,7 @@ class Rooms:
             lingered = now_s - room.idle_since_s > self._limits.room_linger_s
             if is_idle and lingered and opened.presence.is_settled and opened.ledger.is_empty:
                 del self._open[room.stream_id]
+                self._dropped_before += opened.ledger.dropped
                 await self._realtime.close_room(room.stream_id)
 
     async def _open_room(self, stream_id: UUID) -> OpenRoom:
@@ -209,7 +219,8 @@ class Rooms:
         if self._handle_presence is None:
             raise RuntimeError("on_presence was not called")
         kept = await self._store.load(stream_id)
-        room = Room(RoomState(stream, kept), self._limits, self._pacer, self.evicted)
+        state = RoomState(stream, kept)
+        room = Room(state, self._limits, self._pacer, self.evicted, self._statistics)
         # The log's tail is newer than what was loaded: it is taken in after it.
         room.position = await self._realtime.open_room(stream_id, room.receive)
         room.state.viewers_now = await self._realtime.viewers(stream_id)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from prometheus_client import CollectorRegistry
+
 from controller.domain.ports import Clock, StreamStore, UserStore
 from controller.domain.room_ports import Preparation, Realtime, RoomStore
 from controller.hub.admission import Admission
@@ -21,7 +23,9 @@ from controller.hub.realtime_redis import RedisRealtime
 from controller.hub.recovery import BookRecovery
 from controller.hub.room import Pacer
 from controller.hub.room_journal import Journal, NoJournal
+from controller.hub.room_metrics import RoomMetrics
 from controller.hub.rooms import Rooms
+from controller.hub.statistics import HubStatistics
 from controller.hub.tasks import WatchedTasks
 from controller.hub.token_bucket import TokenBuckets
 from controller.hub.upkeep import Upkeep
@@ -53,14 +57,23 @@ class RoomService:
     ) -> None:
         clock, journal = given.clock, given.journal
         self._journal = journal
+        self._statistics = statistics = HubStatistics()
         self._recovery = BookRecovery(journal, given.store)
         self._tasks = WatchedTasks()
         self._realtime = realtime
         self._rooms = Rooms(
-            given.streams, given.store, realtime, limits, pacer, clock, self._tasks, journal
+            given.streams,
+            given.store,
+            realtime,
+            limits,
+            pacer,
+            clock,
+            self._tasks,
+            journal,
+            statistics,
         )
         self._figures = FigureWriter(given.store, clock, journal)
-        broadcaster = Broadcaster(self._rooms, realtime, limits, clock)
+        broadcaster = Broadcaster(self._rooms, realtime, limits, clock, statistics)
         self._rooms.on_presence(broadcaster.presence_changed)
         admission = Admission(given.users, clock)
         moderator = Moderator(given.store, broadcaster, self._figures, clock)
@@ -69,12 +82,22 @@ class RoomService:
         self.hub = Hub(
             self._rooms,
             admission,
-            Chat(admission, broadcaster, realtime, reactions, limits, clock, given.media_time_s),
+            Chat(
+                admission,
+                broadcaster,
+                realtime,
+                reactions,
+                limits,
+                clock,
+                given.media_time_s,
+                statistics,
+            ),
             moderator,
             given.preparation,
             self._figures,
             limits,
             pacer,
+            statistics,
         )
         self.watchers = Watchers(self._rooms, given.viewing, limits, pacer, clock)
         self.announcer = RoomAnnouncer(self._rooms, broadcaster, self._figures, clock)
@@ -92,6 +115,10 @@ class RoomService:
             clock,
         )
         realtime.watch(self._rooms.presence_lost)
+
+    def show_metrics(self, registry: CollectorRegistry) -> None:
+        """Have the rooms' figures read with the registry's."""
+        RoomMetrics(self.hub, self._rooms, self.watchers, self._journal, self._statistics, registry)
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Do the background work until cancelled; raises what any part of it raises.
