@@ -22,6 +22,7 @@ from controller.composition.room import (
     build_countries,
     build_room,
     build_viewers,
+    open_player_log,
     player_sessions,
 )
 from controller.composition.uploads import build_media
@@ -179,6 +180,7 @@ async def _start(
     if settings.metrics_listen:
         listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
+    await open_player_log(settings, room, stack)
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()

@@ -11,6 +11,7 @@ from controller.api.engagement_answers import (
     ProductFiguresAnswer,
     ProductRevenue,
     ProductTagged,
+    QualityAnswer,
     RevenueAnswer,
     StreamAnalytics,
     TimelinePoint,
@@ -24,6 +25,7 @@ from controller.api.requests import Nothing, PageQuery, ProductEventRequest, Pro
 from controller.domain.access import PlaybackGrant
 from controller.domain.engagement_service import EngagementService, Pin, StreamReport
 from controller.domain.paging import PageRequest
+from controller.domain.quality import PlaybackQuality
 from controller.domain.stream_service import StreamService
 from controller.errors import ProductMismatch
 
@@ -143,6 +145,19 @@ def show_report(report: StreamReport) -> StreamAnalytics:
             for sample in figures.timeline
             if start is not None
         ],
+        quality=_show_quality(figures.quality),
+    )
+
+
+def _show_quality(quality: PlaybackQuality) -> QualityAnswer:
+    return QualityAnswer(
+        sessions=quality.sessions,
+        startup_time=quality.startup_s,
+        startup_time_p95=quality.startup_p95_s,
+        rebuffers=quality.rebuffers,
+        rebuffered_sessions=quality.rebuffered_sessions,
+        rebuffer_time=quality.rebuffered_s,
+        average_bitrate=quality.bitrate_kbps,
     )
 
 

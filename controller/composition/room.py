@@ -15,6 +15,7 @@ from controller.countries import Countries, MaxMindCountries, UnknownCountries
 from controller.domain.ports import Clock
 from controller.domain.room_ports import Preparation
 from controller.hub.endpoint.credentials import Credentials
+from controller.hub.endpoint.player_log import PLAYER_LOG, PlayerLog
 from controller.hub.endpoint.players import PlayerSessions, WatchingEndpoint
 from controller.hub.endpoint.routes import room_routes, watching_routes
 from controller.hub.endpoint.socketio import SocketIoEndpoint
@@ -27,6 +28,7 @@ from controller.hub.service import RoomCollaborators, RoomService, create_realti
 from controller.hub.viewing_sessions import ViewingSessions
 from controller.settings import Settings
 from controller.stores.opening import Stores
+from controller.stores.quality import SqlQuality
 from controller.stores.room import SqlRooms
 from ingest import PlayerRequest
 
@@ -75,6 +77,7 @@ def build_room(
         preparation,
         clock,
         viewers.sessions,
+        SqlQuality(stores.database),
         media_time_s,
         journal,
     )
@@ -91,6 +94,19 @@ def build_countries(settings: Settings, stack: AsyncExitStack) -> Countries:
     return countries
 
 
+async def open_player_log(
+    settings: Settings, room: RoomService, stack: AsyncExitStack
+) -> PlayerLog | None:
+    """What nginx tells of players; None where it does not stand in front."""
+    if not settings.behind_nginx:
+        return None
+    path = settings.player_log or settings.data_dir.absolute() / "run" / PLAYER_LOG
+    log = PlayerLog(path, room.quality)
+    stack.push_async_callback(log.close)
+    await log.open()
+    return log
+
+
 def player_sessions(
     room: RoomService, viewers: Viewers, settings: Settings, countries: Countries
 ) -> PlayerSessions:
@@ -101,7 +117,7 @@ def player_sessions(
         forwarded = request.headers.get("X-Forwarded-For", "")
         return countries.of(client_address.of(request.remote, forwarded))
 
-    return PlayerSessions(room.watchers, viewers.sessions, viewers.guests, country_of)
+    return PlayerSessions(room.watchers, viewers.sessions, viewers.guests, country_of, room.quality)
 
 
 def add_room(

@@ -1,10 +1,12 @@
 """Figures of a stream, as the room and the viewers left them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
+
+from controller.domain.quality import PlaybackQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,4 @@ class StreamFigures:
     timeline: Sequence[ViewerSample]
     products: Sequence[ProductFigures]
     watched: WatchFigures | None = None
+    quality: PlaybackQuality = field(default_factory=PlaybackQuality)

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from controller.hub.closing import CloseCode
 from controller.hub.hub import Hub
+from controller.hub.quality import QualityBook
 from controller.hub.room_journal import Journal
 from controller.hub.rooms import Rooms
 from controller.hub.statistics import HubStatistics
@@ -24,6 +25,7 @@ class RoomMetrics(Collector):
         watchers: Watchers,
         journal: Journal,
         statistics: HubStatistics,
+        quality: QualityBook,
         registry: CollectorRegistry,
     ) -> None:
         self._hub = hub
@@ -31,6 +33,7 @@ class RoomMetrics(Collector):
         self._watchers = watchers
         self._journal = journal
         self._statistics = statistics
+        self._quality = quality
         registry.register(self)
 
     def describe(self) -> list[Metric]:
@@ -86,14 +89,20 @@ class RoomMetrics(Collector):
         dropped = CounterMetricFamily(
             "golive_room_dropped",
             "What did not fit: writes to slow clients, records of figures, lines of the journal, "
-            "players beyond the bound.",
+            "players beyond the bound, to count and to hear of their playback.",
             labels=["what"],
         )
         dropped.add_metric(["write"], self._hub.undelivered)
         dropped.add_metric(["record"], self._rooms.dropped_records)
         dropped.add_metric(["journal"], self._journal.dropped)
         dropped.add_metric(["player"], players.dropped)
+        dropped.add_metric(["playback"], self._quality.statistics.dropped)
         yield dropped
+        yield CounterMetricFamily(
+            "golive_player_reports",
+            "Requests with which players told of their playback (CMCD).",
+            value=self._quality.statistics.told,
+        )
         yield CounterMetricFamily(
             "golive_room_sessions_refused",
             "Viewing sessions of playlists and beacons that are none of ours.",

@@ -8,6 +8,7 @@ from uuid import uuid4
 from prometheus_client import CollectorRegistry
 
 from controller.domain.ports import Clock, StreamStore, UserStore
+from controller.domain.quality import QualityStore
 from controller.domain.room_ports import Preparation, Realtime, RoomStore
 from controller.hub.admission import Admission
 from controller.hub.announcing import RoomAnnouncer
@@ -17,6 +18,7 @@ from controller.hub.figures import FigureWriter
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
 from controller.hub.moderation import Moderator
+from controller.hub.quality import QualityBook
 from controller.hub.realtime_failover import FailoverRealtime
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.realtime_redis import RedisRealtime
@@ -45,6 +47,7 @@ class RoomCollaborators:
     preparation: Preparation
     clock: Clock
     viewing: ViewingSessions
+    quality: QualityStore
     media_time_s: MediaTime = lambda _stream_id, _at: None
     journal: Journal = field(default_factory=NoJournal)
 
@@ -100,6 +103,7 @@ class RoomService:
             statistics,
         )
         self.watchers = Watchers(self._rooms, given.viewing, limits, pacer, clock)
+        self.quality = QualityBook(given.quality, journal.holder, limits, pacer)
         self.announcer = RoomAnnouncer(self._rooms, broadcaster, self._figures, clock)
         self.upkeep = Upkeep(
             self._rooms,
@@ -108,6 +112,7 @@ class RoomService:
             realtime,
             given.store,
             self.watchers,
+            self.quality,
             journal,
             lambda: self.hub.connections,
             limits,
@@ -118,7 +123,15 @@ class RoomService:
 
     def show_metrics(self, registry: CollectorRegistry) -> None:
         """Have the rooms' figures read with the registry's."""
-        RoomMetrics(self.hub, self._rooms, self.watchers, self._journal, self._statistics, registry)
+        RoomMetrics(
+            self.hub,
+            self._rooms,
+            self.watchers,
+            self._journal,
+            self._statistics,
+            self.quality,
+            registry,
+        )
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Do the background work until cancelled; raises what any part of it raises.
@@ -145,6 +158,7 @@ class RoomService:
         await self.hub.close_connections()
         self.watchers.close()
         await self._tasks.join(_TASKS_S)
+        await self.quality.write(all_of_it=True)
         self._journal.close(is_written=await self.upkeep.write_books())
         await self._realtime.close()
 

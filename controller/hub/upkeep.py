@@ -13,6 +13,7 @@ from controller.hub.broadcasting import Broadcaster
 from controller.hub.connection import Connection
 from controller.hub.figures import FigureWriter
 from controller.hub.limits import HubLimits
+from controller.hub.quality import QualityBook
 from controller.hub.room import Pacer
 from controller.hub.room_journal import Journal
 from controller.hub.rooms import OpenRoom, Rooms
@@ -32,6 +33,7 @@ class Upkeep:
         realtime: Realtime,
         store: RoomStore,
         watchers: Watchers,
+        quality: QualityBook,
         journal: Journal,
         connections: Callable[[], Sequence[Connection]],
         limits: HubLimits,
@@ -44,6 +46,7 @@ class Upkeep:
         self._realtime = realtime
         self._store = store
         self._watchers = watchers
+        self._quality = quality
         self._journal = journal
         self._summed_s = pacer.monotonic_s()
         self._connections = connections
@@ -78,6 +81,7 @@ class Upkeep:
         for opened in self._rooms.all:
             await self._look_after(opened)
         await self.write_books()
+        await self._quality.write()
         await self._rooms.close_idle()
 
     async def write_books(self) -> bool:

@@ -23,6 +23,7 @@ from controller.domain.states import StreamStatus
 from controller.errors import IdempotencyKeyReused, StreamNotLive
 from controller.stores.column_types import MONEY_SCALE
 from controller.stores.database import Database
+from controller.stores.quality import read_quality
 from controller.stores.room_schema import room_visits
 from controller.stores.schema import (
     product_events,
@@ -139,6 +140,7 @@ class SqlEngagement:
                 geography=_counts(await connection.execute(geography)),
                 timeline=timeline,
                 watched=watched,
+                quality=await read_quality(connection, stream_id),
                 products=[_figures_of(product, events) for product in products],
             )
 

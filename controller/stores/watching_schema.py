@@ -1,4 +1,4 @@
-"""Who watched when: the tables that every figure about viewers is computed from."""
+"""Who watched when and how it went: what the figures about viewers are computed from."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Uuid
 
@@ -33,4 +33,17 @@ room_batches = Table(
     Column("stream_id", Uuid, ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True),
     Column("holder", String(HOLDER_CHARACTERS), primary_key=True),
     Column("number", Integer, nullable=False),
+)
+
+playback_sessions = Table(
+    "playback_sessions",
+    metadata,
+    Column("stream_id", Uuid, ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True),
+    Column("session", String(32), primary_key=True),
+    Column("holder", String(HOLDER_CHARACTERS), primary_key=True),
+    Column("startup_ms", BigInteger),
+    Column("rebuffers", Integer, nullable=False),
+    Column("rebuffered_ms", BigInteger),
+    Column("shown_ms", BigInteger, nullable=False),
+    Column("bits", BigInteger, nullable=False),
 )

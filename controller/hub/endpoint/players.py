@@ -11,11 +11,13 @@ import msgspec
 from aiohttp import web
 
 from controller.errors import FieldError, InvalidRequest, MalformedJson, PayloadTooLarge
+from controller.hub.cmcd import read_request
 from controller.hub.commands import read_stream_id
 from controller.hub.endpoint.credentials import GUEST_COOKIE, Caller, Credentials, token_of
 from controller.hub.guests import GuestSessions
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
+from controller.hub.quality import QualityBook
 from controller.hub.viewing_sessions import ViewingSessions
 from controller.hub.watchers import Watchers
 from ingest import PlayerRequest
@@ -36,11 +38,13 @@ class PlayerSessions:
         sessions: ViewingSessions,
         guests: GuestSessions,
         country_of: Callable[[PlayerRequest], str | None],
+        quality: QualityBook,
     ) -> None:
         self._watchers = watchers
         self._sessions = sessions
         self._guests = guests
         self._country_of = country_of
+        self._quality = quality
 
     def open(self, stream_id: str, offered: str, request: PlayerRequest) -> str:
         """See ingest's `ViewingSessions.open`."""
@@ -57,6 +61,9 @@ class PlayerSessions:
         stream = _uuid(stream_id)
         if stream is not None:
             self._watchers.seen(stream, session, lambda: self._country_of(request))
+            told = read_request(request.query, request.headers)
+            if told is not None:
+                self._quality.told(stream, told)
 
 
 class _Beacon(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Who watched when, as stays, in place of sums of seconds; the country of each first visit."""
+"""Who watched when, as stays, in place of sums of seconds; countries; how playback went."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,6 +28,7 @@ def upgrade() -> None:
         _of_stream("room_batches"),
         sa.PrimaryKeyConstraint("stream_id", "holder", name="pk_room_batches"),
     )
+    _playback_sessions()
     _take_over()
     op.drop_table("stream_geography")
     op.add_column("room_visits", sa.Column("country", sa.String(length=2), nullable=True))
@@ -50,6 +51,7 @@ def downgrade() -> None:
         _of_stream("stream_geography"),
         sa.PrimaryKeyConstraint("stream_id", "country", name="pk_stream_geography"),
     )
+    op.drop_table("playback_sessions")
     op.drop_table("room_batches")
     op.drop_table("span_holders")
     op.drop_table("viewer_spans")
@@ -78,6 +80,22 @@ def _viewer_spans() -> None:
         "viewer_spans",
         ["stream_id", "viewer", "since_ms"],
         unique=False,
+    )
+
+
+def _playback_sessions() -> None:
+    op.create_table(
+        "playback_sessions",
+        sa.Column("stream_id", sa.Uuid(), nullable=False),
+        sa.Column("session", sa.String(length=32), nullable=False),
+        sa.Column("holder", sa.String(length=32), nullable=False),
+        sa.Column("startup_ms", sa.BigInteger(), nullable=True),
+        sa.Column("rebuffers", sa.Integer(), nullable=False),
+        sa.Column("rebuffered_ms", sa.BigInteger(), nullable=True),
+        sa.Column("shown_ms", sa.BigInteger(), nullable=False),
+        sa.Column("bits", sa.BigInteger(), nullable=False),
+        _of_stream("playback_sessions"),
+        sa.PrimaryKeyConstraint("stream_id", "session", "holder", name="pk_playback_sessions"),
     )
 
 

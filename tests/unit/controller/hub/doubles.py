@@ -12,6 +12,7 @@ import msgspec
 
 from controller.domain.access import Standing
 from controller.domain.people import Identity, Role
+from controller.domain.quality import PlayerSession
 from controller.domain.room import KeptRoom, Moderation, Readiness, RoomFigures
 from controller.domain.states import IngestState, StreamStatus
 from controller.domain.streams import Audience, Stream, StreamOptions
@@ -190,6 +191,19 @@ class RoomMemory:
             raise StoreUnavailable
 
 
+class QualityMemory:
+    """A QualityStore that keeps what it was told last; `is_down` makes it refuse."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[tuple[UUID, str], PlayerSession] = {}
+        self.is_down = False
+
+    async def keep(self, holder: str, sessions) -> None:
+        if self.is_down:
+            raise StoreUnavailable
+        self.sessions |= {(one.stream_id, one.session): one for one in sessions}
+
+
 class AlwaysReady:
     async def readiness(self, stream_id: UUID) -> Readiness:
         return Readiness((), 1.25)
@@ -251,6 +265,7 @@ class Installation:
         self.media_time_s: float | None = None
         self.realtime = realtime or MemoryRealtime(self.time.monotonic_s, self.limits.log_events)
         self.sessions = ViewingSessions(b"v" * 32)
+        self.quality = QualityMemory()
         given = RoomCollaborators(
             self.streams,
             self.users,
@@ -258,6 +273,7 @@ class Installation:
             AlwaysReady(),
             self.time,
             self.sessions,
+            self.quality,
             lambda _stream_id, _at: self.media_time_s,
         )
         self.service = RoomService(given, self.realtime, self.limits, self.time)
