@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
         "Empty: a socket below the data folder.",
     )
+    player_log: Path | None = Field(
+        default=None,
+        description="Socket at which nginx tells what players say of their playback (CMCD). "
+        "Empty: below the data folder.",
+    )
     rtmp_pull_url: str = Field(
         default="rtmp://127.0.0.1:1935/live",
         description="nginx-rtmp's application as the session workers reach it, on loopback.",
@@ -218,6 +223,11 @@ class Settings(BaseSettings):
         gt=0,
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
+    )
+    geo_database: Path | None = Field(
+        default=None,
+        description="A database in MaxMind's format (`.mmdb`) that tells countries by addresses, "
+        "for the geography of a stream's viewers; read at the start. Empty: no geography.",
     )
     thumbnail_interval_s: float = Field(
         default=20.0,

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
         TaskTooExpensive,
     )
     from ingest.parent_death import die_with_parent
-    from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+    from ingest.ports import (
+        ObjectKind,
+        ObjectStore,
+        PlaybackAuthorizer,
+        PlayerRequest,
+        PublicationProbe,
+    )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
     from ingest.session.nursery import PackagerNursery
@@ -77,6 +83,7 @@ __all__ = [
     "PackagerNursery",
     "PackagingSettings",
     "PlaybackAuthorizer",
+    "PlayerRequest",
     "Point",
     "PublicationProbe",
     "RecordingPlan",
@@ -129,6 +136,7 @@ _HOMES = {
     "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
     "PlaybackAuthorizer": "ingest.ports",
+    "PlayerRequest": "ingest.ports",
     "Point": "ingest.cues",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
