@@ -19,6 +19,7 @@ from controller.composition.objects import build_store
 from controller.composition.preparation import build_preparation
 from controller.composition.room import add_room, build_room, build_viewers, player_sessions
 from controller.composition.uploads import build_media
+from controller.composition.webrtc import build_webrtc
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
@@ -131,6 +132,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
     players = player_sessions(room, viewers)
+    webrtc = build_webrtc(settings, media, access, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -142,6 +144,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         announcer,
         players,
         limits,
+        webrtc.routes(),
         clock,
     )
     socket_io = add_room(app, room, access, viewers, settings, limits)

@@ -9,7 +9,7 @@
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
-    │   └── NotYourUpload · NotYourJob · UploadTicketRefused
+    │   └── NotYourUpload · NotYourJob · UploadTicketRefused · PlaybackTokenNeeded
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
     │   └── UploadNotFound · ClipNotFound · RouteNotFound
@@ -17,6 +17,7 @@
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
     │   └── NothingToSave · NothingToDelete · JobIsOver · TooManyClips
+    ├── EtagMismatch (412) · EtagNeeded (428)
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -240,6 +241,13 @@ class NotInAudience(Forbidden):
     default_detail = "This stream is not open to you"
 
 
+class PlaybackTokenNeeded(Forbidden):
+    """The stream is not for everyone, and no good playback token came with the request."""
+
+    code = "playback_token_needed"
+    default_detail = "A playback token is needed"
+
+
 class NotFound(ControllerError):
     """What was named does not exist."""
 
@@ -381,6 +389,24 @@ class IdempotencyKeyReused(Conflict):
 
     code = "idempotency_key_reused"
     default_detail = "The Idempotency-Key was used for a different request"
+
+
+class EtagMismatch(ControllerError):
+    """If-Match names another ICE session than the one there is."""
+
+    code = "etag_mismatch"
+    http_status = 412
+    title = "Precondition failed"
+    default_detail = "If-Match names another session"
+
+
+class EtagNeeded(ControllerError):
+    """The call needs If-Match."""
+
+    code = "etag_needed"
+    http_status = 428
+    title = "Precondition required"
+    default_detail = "If-Match is needed"
 
 
 class PayloadTooLarge(ControllerError):

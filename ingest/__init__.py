@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from ingest.vod.split_store import SplitStore
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
+    from ingest.webrtc.errors import WebRtcRefused
+    from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
+    from ingest.webrtc.whep_desk import PeerSession, WhepDesk
 
 __all__ = [
     "DASH_NAME",
@@ -70,6 +73,7 @@ __all__ = [
     "ObjectStoreRefused",
     "OverBudget",
     "PackagingSettings",
+    "PeerSession",
     "PlaybackAuthorizer",
     "PublicationProbe",
     "RecordingPlan",
@@ -89,6 +93,10 @@ __all__ = [
     "VideoRequest",
     "Vod",
     "VodDelivery",
+    "WebRtcBounds",
+    "WebRtcNetwork",
+    "WebRtcRefused",
+    "WhepDesk",
     "create_delivery",
     "create_vod_delivery",
     "die_with_parent",
@@ -117,6 +125,7 @@ _HOMES = {
     "ObjectStoreRefused": "ingest.errors",
     "OverBudget": "ingest.errors",
     "PackagingSettings": "ingest.settings",
+    "PeerSession": "ingest.webrtc.whep_desk",
     "PlaybackAuthorizer": "ingest.ports",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
@@ -136,6 +145,10 @@ _HOMES = {
     "VideoRequest": "ingest.transcode.objects",
     "Vod": "ingest.vod.publisher",
     "VodDelivery": "ingest.delivery.vod_app",
+    "WebRtcBounds": "ingest.webrtc.settings",
+    "WebRtcNetwork": "ingest.webrtc.settings",
+    "WebRtcRefused": "ingest.webrtc.errors",
+    "WhepDesk": "ingest.webrtc.whep_desk",
     "create_delivery": "ingest.delivery.app",
     "create_vod_delivery": "ingest.delivery.vod_app",
     "die_with_parent": "ingest.parent_death",
