@@ -132,7 +132,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
     players = player_sessions(room, viewers)
-    webrtc = build_webrtc(settings, media, access, clock, registry, stack)
+    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -144,7 +144,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         announcer,
         players,
         limits,
-        webrtc.routes(),
+        webrtc,
         clock,
     )
     socket_io = add_room(app, room, access, viewers, settings, limits)

@@ -9,7 +9,8 @@
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
-    │   └── NotYourUpload · NotYourJob · UploadTicketRefused · PlaybackTokenNeeded
+    │   ├── NotYourUpload · NotYourJob · UploadTicketRefused · PlaybackTokenNeeded
+    │   └── NotYourSession
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
     │   └── UploadNotFound · ClipNotFound · RouteNotFound
@@ -239,6 +240,13 @@ class NotInAudience(Forbidden):
 
     code = "not_in_audience"
     default_detail = "This stream is not open to you"
+
+
+class NotYourSession(Forbidden):
+    """The WebRTC session was begun with another stream key."""
+
+    code = "not_your_session"
+    default_detail = "Not your session"
 
 
 class PlaybackTokenNeeded(Forbidden):

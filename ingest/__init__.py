@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
     from ingest.webrtc.errors import WebRtcRefused
+    from ingest.webrtc.etags import etag_of
     from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
     from ingest.webrtc.whep_desk import PeerSession, WhepDesk
+    from ingest.webrtc.whip_desk import WhipDesk
 
 __all__ = [
     "DASH_NAME",
@@ -97,9 +99,11 @@ __all__ = [
     "WebRtcNetwork",
     "WebRtcRefused",
     "WhepDesk",
+    "WhipDesk",
     "create_delivery",
     "create_vod_delivery",
     "die_with_parent",
+    "etag_of",
     "made_files",
     "run_task",
 ]
@@ -149,9 +153,11 @@ _HOMES = {
     "WebRtcNetwork": "ingest.webrtc.settings",
     "WebRtcRefused": "ingest.webrtc.errors",
     "WhepDesk": "ingest.webrtc.whep_desk",
+    "WhipDesk": "ingest.webrtc.whip_desk",
     "create_delivery": "ingest.delivery.app",
     "create_vod_delivery": "ingest.delivery.vod_app",
     "die_with_parent": "ingest.parent_death",
+    "etag_of": "ingest.webrtc.etags",
     "made_files": "ingest.transcode.objects",
     "run_task": "ingest.tasks.process",
 }

@@ -1,6 +1,6 @@
 """The HTTP that WHIP (RFC 9725) and WHEP have in common: SDP in, SDP out, and refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -12,15 +12,18 @@ from controller.errors import (
     EtagNeeded,
     FieldError,
     InvalidRequest,
+    MethodNotAllowed,
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from controller.publishing.publish_service import PublishRefused
 from ingest import PeerSession, WebRtcRefused
 
 SDP_TYPE = "application/sdp"
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
 _MOST_BYTES = 32_768
 _RETRY_AFTER_S = 2
+_PASSING = frozenset({429, 503})
 
 
 async def read_sdp(request: web.Request, media_type: str = SDP_TYPE) -> str:
@@ -74,26 +77,57 @@ def no_content() -> web.Response:
     return web.Response(status=204)
 
 
+def only(*methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Refuses every other method."""
+
+    async def refuse(_request: web.Request) -> web.Response:
+        raise MethodNotAllowed(methods)
+
+    return refuse
+
+
 def refused(request: web.Request, error: WebRtcRefused, hls_url: str = "") -> web.Response:
     """The problem; with `hls_url` it says where the stream can be watched instead."""
     detail = f"{error}: {hls_url}" if hls_url else str(error)
+    response = _problem(
+        request, error.status, error.code, "WebRTC refused", detail, retryable=error.retryable
+    )
+    if hls_url:
+        link = f'<{hls_url}>; rel="alternate"; type="application/vnd.apple.mpegurl"'
+        response.headers["Link"] = link
+    return response
+
+
+def publish_refused(request: web.Request, refusal: PublishRefused) -> web.Response:
+    """The problem of a publisher who is not let in, as every encoder gets it."""
+    return _problem(
+        request,
+        refusal.status,
+        refusal.code,
+        "Publishing refused",
+        refusal.reason,
+        retryable=refusal.status in _PASSING,
+    )
+
+
+def _problem(
+    request: web.Request, status: int, code: str, title: str, detail: str, *, retryable: bool
+) -> web.Response:
     problem = Problem(
-        type=f"/docs#error-{error.code}",
-        title="WebRTC refused",
-        status=error.status,
+        type=f"/docs#error-{code}",
+        title=title,
+        status=status,
         detail=detail,
-        code=error.code,
-        retryable=error.retryable,
+        code=code,
+        retryable=retryable,
         request_id=request_id_of(request),
         errors=None,
     )
     headers = {"Cache-Control": "no-store"}
-    if error.retryable:
+    if retryable:
         headers["Retry-After"] = str(_RETRY_AFTER_S)
-    if hls_url:
-        headers["Link"] = f'<{hls_url}>; rel="alternate"; type="application/vnd.apple.mpegurl"'
     return web.Response(
-        status=error.status,
+        status=status,
         body=problem.model_dump_json(exclude_none=True).encode(),
         content_type=PROBLEM_JSON,
         headers=headers,

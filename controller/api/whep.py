@@ -4,7 +4,6 @@ An offer makes a session, at the address that its Location names; whoever knows 
 end it. What cannot be had this way is refused with the address of the HLS playlist.
 """
 
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from aiohttp import web
@@ -17,13 +16,14 @@ from controller.api.sdp_exchange import (
     FRAGMENT_TYPE,
     created,
     no_content,
+    only,
     options,
     read_sdp,
     refused,
     require_etag,
 )
 from controller.domain.ports import PlaybackAuthorizer
-from controller.errors import MethodNotAllowed, PlaybackTokenNeeded, StreamNotFound
+from controller.errors import PlaybackTokenNeeded, StreamNotFound
 from ingest import WebRtcRefused, WhepDesk
 
 _BEARER = "bearer "
@@ -50,10 +50,10 @@ class WhepHandlers:
         return [
             web.post(endpoint, self.watch),
             web.options(endpoint, self.options),
-            web.route("*", endpoint, _only("OPTIONS", "POST")),
+            web.route("*", endpoint, only("OPTIONS", "POST")),
             web.patch(session, self.trickle),
             web.delete(session, self.hangup),
-            web.route("*", session, _only("DELETE", "OPTIONS", "PATCH")),
+            web.route("*", session, only("DELETE", "OPTIONS", "PATCH")),
         ]
 
     async def watch(self, request: web.Request) -> web.Response:
@@ -106,10 +106,3 @@ def _token(request: web.Request) -> str | None:
     sent = request.headers.get("Authorization", "")
     bearer = sent[len(_BEARER) :].strip() if sent.lower().startswith(_BEARER) else ""
     return request.headers.get(TOKEN_HEADER) or bearer or None
-
-
-def _only(*methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def refuse(_request: web.Request) -> web.Response:
-        raise MethodNotAllowed(methods)
-
-    return refuse

@@ -12,9 +12,11 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from controller.composition.objects import build_private_reader, build_uploader
+from controller.composition.webrtc_settings import webrtc_bounds, webrtc_network
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
+from controller.publishing.encoders import Encoders
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
@@ -25,7 +27,14 @@ from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest import (
+    Admission,
+    ObjectStore,
+    PackagingSettings,
+    SessionBudget,
+    SessionSupervisor,
+    WhipDesk,
+)
 from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
@@ -40,6 +49,8 @@ class MediaPlane:
     nginx: NginxRtmp
     space: SpaceGuard
     private_vods: S3ObjectStore | None
+    whip: WhipDesk
+    encoders: Encoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +73,14 @@ def build_media_plane(
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
+    whip = WhipDesk(webrtc_network(settings), webrtc_bounds(settings))
+    stack.push_async_callback(whip.close)
+    encoders = Encoders(nginx, whip)
     uploader = build_uploader(settings, objects, stack)
     supervisor = SessionSupervisor(
         data / "live",
         uploader,
-        nginx,
+        encoders,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
         Admission(_budget(settings)),
@@ -75,7 +89,8 @@ def build_media_plane(
     MediaMetrics(supervisor, registry)
     space = SpaceGuard(_watched(settings), settings.space_steps_pct, economize=supervisor.economize)
     StorageMetrics(uploader, space, registry)
-    return MediaPlane(supervisor, nginx, space, build_private_reader(settings, stack))
+    private_vods = build_private_reader(settings, stack)
+    return MediaPlane(supervisor, nginx, space, private_vods, whip, encoders)
 
 
 def _watched(settings: Settings) -> dict[str, Path]:
@@ -137,7 +152,7 @@ def build_lifecycle(
         stores.streams,
         stores.publications,
         announcer,
-        media.nginx,
+        media.encoders,
         media.supervisor,
         recordings,
         visits,

@@ -1,58 +1,46 @@
-"""WebRTC: who may watch over it, and how peers reach this machine."""
+"""WebRTC: who may watch and publish over it."""
 
 from contextlib import AsyncExitStack
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from controller.api.client_address import ClientAddress
 from controller.api.ice_servers import IceServers, TurnAccess
 from controller.api.whep import WhepHandlers
+from controller.api.whip import WhipHandlers
 from controller.composition.access import Access
 from controller.composition.derived import public_urls
 from controller.composition.media import MediaPlane
+from controller.composition.webrtc_settings import webrtc_bounds, webrtc_network
 from controller.domain.ports import Clock
+from controller.publishing.publish_service import PublishService
 from controller.publishing.webrtc_metrics import WebRtcMetrics
+from controller.publishing.webrtc_publishing import WebRtcPublishing
 from controller.settings import Settings
-from ingest import WebRtcBounds, WebRtcNetwork, WhepDesk
-
-
-class WebRtc:
-    """The routes of WebRTC."""
-
-    def __init__(self, whep: WhepHandlers) -> None:
-        self._whep = whep
-
-    def routes(self) -> list[web.RouteDef]:
-        """Whole paths below `/live`."""
-        return self._whep.routes()
+from ingest import WhepDesk
 
 
 def build_webrtc(
     settings: Settings,
     media: MediaPlane,
     access: Access,
+    publishing: PublishService,
     clock: Clock,
     registry: CollectorRegistry,
     stack: AsyncExitStack,
-) -> WebRtc:
-    """Viewers over the sessions' spools; `stack` closes them."""
-    bounds = WebRtcBounds(
-        viewers=settings.webrtc_viewers, viewers_per_stream=settings.webrtc_viewers_per_stream
-    )
-    desk = WhepDesk(media.supervisor, _network(settings), bounds)
+) -> list[web.RouteDef]:
+    """The routes, below `/live`; `stack` closes the viewers' sessions."""
+    desk = WhepDesk(media.supervisor, webrtc_network(settings), webrtc_bounds(settings))
     stack.push_async_callback(desk.close)
-    WebRtcMetrics(desk, registry)
+    WebRtcMetrics(desk, media.whip, registry)
     turn = TurnAccess(
         settings.webrtc_turn_username, settings.webrtc_turn_credential, settings.webrtc_turn_secret
     )
     ice_servers = IceServers(settings.webrtc_ice_servers, turn, clock)
-    return WebRtc(WhepHandlers(desk, access.playback_gate, public_urls(settings), ice_servers))
-
-
-def _network(settings: Settings) -> WebRtcNetwork:
-    first, _, last = settings.webrtc_udp_ports.partition("-")
-    return WebRtcNetwork(
-        port_first=int(first or 0),
-        port_last=int(last or 0),
-        public_addresses=tuple(settings.webrtc_public_addresses),
+    whep = WhepHandlers(desk, access.playback_gate, public_urls(settings), ice_servers)
+    publishers = WebRtcPublishing(
+        publishing, media.whip, settings.spool_folder if settings.spool else None
     )
+    whip = WhipHandlers(publishers, ClientAddress(settings.trusted_proxies), ice_servers)
+    return [*whip.routes(), *whep.routes()]

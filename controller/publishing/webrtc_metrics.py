@@ -6,14 +6,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ingest import WhepDesk
+from ingest import WhepDesk, WhipDesk
 
 
 class WebRtcMetrics(Collector):
     """Sums over all streams."""
 
-    def __init__(self, desk: WhepDesk, registry: CollectorRegistry) -> None:
+    def __init__(self, desk: WhepDesk, whip: WhipDesk, registry: CollectorRegistry) -> None:
         self._desk = desk
+        self._whip = whip
         registry.register(self)
 
     def describe(self) -> list[Metric]:
@@ -46,4 +47,14 @@ class WebRtcMetrics(Collector):
             "golive_whep_keyframe_requests",
             "Pictures that viewers lost and asked for anew.",
             value=figures.keyframe_requests,
+        )
+        yield GaugeMetricFamily(
+            "golive_whip_publishers",
+            "Publishers over WebRTC that are connected.",
+            value=self._whip.publishers,
+        )
+        yield CounterMetricFamily(
+            "golive_whip_opened",
+            "Publishers over WebRTC that were let in.",
+            value=self._whip.opened,
         )

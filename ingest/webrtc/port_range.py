@@ -34,3 +34,10 @@ class PortRangeLoop(asyncio.SelectorEventLoop):
             except OSError as error:
                 last = error
         raise OSError(f"no free UDP port in {self.ports}") from last
+
+
+def use_ports(first: int, last: int) -> None:
+    """Let the running loop bind within these ports; 0: any."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, PortRangeLoop) and first:
+        loop.ports = range(first, last + 1)

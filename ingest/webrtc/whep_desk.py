@@ -1,7 +1,6 @@
 """Viewers over WebRTC as the daemon sees them: a worker for each stream that has any."""
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from ingest.webrtc.errors import (
     NotForwardable,
     ViewersFull,
 )
+from ingest.webrtc.etags import etag_of
 from ingest.webrtc.messages import Begin, Closed, Connected, Figures, Follow, SourceLost
 from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
 from ingest.webrtc.worker_link import WHEP_MODULE, WorkerLink
@@ -259,11 +259,6 @@ class WhepDesk:
         audience = self._of_session.pop(session, None)
         if audience is not None:
             audience.connected.pop(session, None)
-
-
-def etag_of(session: str) -> str:
-    """The entity tag of the one ICE session that a session has."""
-    return f'"{hashlib.sha256(session.encode()).hexdigest()[:16]}"'
 
 
 def _sum(one: Figures, other: Figures) -> Figures:

@@ -29,7 +29,7 @@ from ingest.webrtc.messages import (
     Trickled,
 )
 from ingest.webrtc.peer import Peer, PeerState
-from ingest.webrtc.port_range import PortRangeLoop
+from ingest.webrtc.port_range import PortRangeLoop, use_ports
 from ingest.webrtc.viewer_queue import ViewerQueue
 
 _POLL_S = 0.008
@@ -227,10 +227,7 @@ async def _serve(descriptor: int) -> None:
     channel = await DaemonChannel.open(descriptor)
     async for message in channel.messages():
         if isinstance(message, Begin):
-            network = message.network
-            loop = asyncio.get_running_loop()
-            if isinstance(loop, PortRangeLoop) and network.port_first:
-                loop.ports = range(network.port_first, network.port_last + 1)
+            use_ports(message.network.port_first, message.network.port_last)
             await WhepWorker(channel, message).run()
         return
 

@@ -20,6 +20,7 @@ WRAPPERS = {
         "ingest/source/pull.py",
         "ingest/transcode",
         "ingest/webrtc/opus.py",
+        "ingest/webrtc/publisher_codecs.py",
     },
     "boto3": {"ingest/vod/s3_store.py"},
     "huey": {"controller/jobs/huey_queue.py"},
