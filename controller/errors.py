@@ -18,7 +18,7 @@
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
     │   └── NothingToSave · NothingToDelete · JobIsOver · TooManyClips
-    ├── EtagMismatch (412) · EtagNeeded (428)
+    ├── EtagMismatch (412)
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -406,15 +406,6 @@ class EtagMismatch(ControllerError):
     http_status = 412
     title = "Precondition failed"
     default_detail = "If-Match names another session"
-
-
-class EtagNeeded(ControllerError):
-    """The call needs If-Match."""
-
-    code = "etag_needed"
-    http_status = 428
-    title = "Precondition required"
-    default_detail = "If-Match is needed"
 
 
 class PayloadTooLarge(ControllerError):

@@ -235,6 +235,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="The same of one stream, whose viewers share one process.",
     )
+    webrtc_connect_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        description="How long a WebRTC client may take from the answer to its first packet.",
+    )
     webrtc_udp_ports: str = Field(
         default="",
         pattern=r"^(\d{1,5}-\d{1,5})?$",

@@ -9,7 +9,6 @@ from controller.api.problems import PROBLEM_JSON
 from controller.api.request_ids import request_id_of
 from controller.errors import (
     EtagMismatch,
-    EtagNeeded,
     FieldError,
     InvalidRequest,
     MethodNotAllowed,
@@ -42,11 +41,12 @@ async def read_sdp(request: web.Request, media_type: str = SDP_TYPE) -> str:
 
 
 def require_etag(request: web.Request, etag: str) -> None:
-    """Raise unless the request names the ICE session that there is (RFC 9725 §4.3.1)."""
-    sent = request.headers.get("If-Match")
-    if sent is None:
-        raise EtagNeeded
-    if sent.strip() not in {etag, "*"}:
+    """Raise when the request names another ICE session than there is (RFC 9725 §4.3.1).
+
+    One that names none is let through: there is never a second one, and its fragment's ufrag says
+    which it means. Clients exist that do not send it.
+    """
+    if request.headers.get("If-Match", "*").strip() not in {etag, "*"}:
         raise EtagMismatch
 
 

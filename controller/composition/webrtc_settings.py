@@ -5,9 +5,11 @@ from ingest import WebRtcBounds, WebRtcNetwork
 
 
 def webrtc_bounds(settings: Settings) -> WebRtcBounds:
-    """How many viewers there may be."""
+    """How many viewers there may be, and how long clients may take."""
     return WebRtcBounds(
-        viewers=settings.webrtc_viewers, viewers_per_stream=settings.webrtc_viewers_per_stream
+        viewers=settings.webrtc_viewers,
+        viewers_per_stream=settings.webrtc_viewers_per_stream,
+        connect_s=settings.webrtc_connect_s,
     )
 
 

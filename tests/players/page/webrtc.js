@@ -52,7 +52,7 @@ function watchStamps() {
   video.requestVideoFrameCallback(step);
 }
 
-async function post(url, connection, headers) {
+async function post(url, connection, headers, change = async (sdp) => sdp) {
   await connection.setLocalDescription(await connection.createOffer());
   const answer = await fetch(url, {
     method: "POST",
@@ -61,7 +61,7 @@ async function post(url, connection, headers) {
   });
   const body = await answer.text();
   if (answer.status !== 201) return { status: answer.status, body };
-  await connection.setRemoteDescription({ type: "answer", sdp: body });
+  await connection.setRemoteDescription({ type: "answer", sdp: await change(body) });
   const location = new URL(answer.headers.get("Location"), url).href;
   return { status: 201, location, etag: answer.headers.get("ETag"), body };
 }
@@ -90,7 +90,8 @@ window.publish = async (url, key, codec) => {
   return post(url, connection, { Authorization: `Bearer ${key}` });
 };
 
-window.watch = async (url, token) => {
+// `relayed`: called with the answer, answers the one to use; tests put a relay in its candidates.
+window.watch = async (url, token, relayed) => {
   const connection = (window.connection = new RTCPeerConnection());
   const stream = new MediaStream();
   video.srcObject = stream;
@@ -98,7 +99,22 @@ window.watch = async (url, token) => {
   connection.addTransceiver("video", { direction: "recvonly" });
   connection.addTransceiver("audio", { direction: "recvonly" });
   watchStamps();
-  return post(url, connection, token ? { Authorization: `Bearer ${token}` } : {});
+  const change = relayed ? (sdp) => window.relay(sdp) : undefined;
+  return post(url, connection, token ? { Authorization: `Bearer ${token}` } : {}, change);
+};
+
+// The reference client of WHEP's authors.
+window.watchWithClient = async (url) => {
+  const { WHEPClient } = await import("/node_modules/whip-whep/whep.js");
+  const connection = (window.connection = new RTCPeerConnection());
+  const stream = new MediaStream();
+  video.srcObject = stream;
+  connection.ontrack = (event) => stream.addTrack(event.track);
+  connection.addTransceiver("video", { direction: "recvonly" });
+  connection.addTransceiver("audio", { direction: "recvonly" });
+  window.addEventListener("unhandledrejection", (event) => seen.errors.push(String(event.reason)));
+  window.client = new WHEPClient();
+  await window.client.view(connection, url);
 };
 
 window.watchHls = (url) => {
