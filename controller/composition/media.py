@@ -16,6 +16,7 @@ from controller.composition.webrtc_settings import webrtc_bounds, webrtc_network
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
+from controller.publishing.cues import CueKeeper
 from controller.publishing.encoders import Encoders
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
@@ -30,6 +31,7 @@ from controller.stores.opening import Stores
 from ingest import (
     Admission,
     ObjectStore,
+    PackagerNursery,
     PackagingSettings,
     SessionBudget,
     SessionSupervisor,
@@ -68,6 +70,7 @@ def build_media_plane(
     nginx_control: str,
     registry: CollectorRegistry,
     stack: AsyncExitStack,
+    nursery: PackagerNursery | None = None,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
@@ -84,6 +87,7 @@ def build_media_plane(
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
         Admission(_budget(settings)),
+        nursery,
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
@@ -120,6 +124,7 @@ def build_lifecycle(
     visits: Visits,
     clock: Clock,
     on_finished: Callable[[UUID, bool], None],
+    cues: CueKeeper,
     stack: AsyncExitStack,
 ) -> Publishing:
     """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
@@ -140,6 +145,7 @@ def build_lifecycle(
         VodAddresses(settings.vod_base, settings.private_vod_base),
         clock,
         on_finished,
+        cues.cues_of,
     )
     stack.push_async_callback(recordings.close)
     retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)
@@ -148,6 +154,7 @@ def build_lifecycle(
     stack.push_async_callback(background.close)
     background.start(media.space.run(), "space")
     background.start(retention.run(), "retention")
+    background.start(cues.run(), "cues")
     lifecycle = StreamLifecycle(
         stores.streams,
         stores.publications,
