@@ -26,6 +26,7 @@ from controller.composition.room import (
     player_sessions,
 )
 from controller.composition.uploads import build_media
+from controller.composition.webrtc import build_webrtc
 from controller.domain.ports import Clock
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
@@ -194,6 +195,7 @@ async def _start(
     )
     countries = build_countries(settings, stack)
     players = player_sessions(room, viewers, settings, countries)
+    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -206,6 +208,7 @@ async def _start(
         players,
         cues,
         limits,
+        webrtc,
         clock,
     )
     socket_io = add_room(app, room, access, viewers, settings, limits, countries)
