@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -17,19 +17,26 @@ from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
 from controller.composition.preparation import build_preparation
+from controller.composition.reloading import reload_on
 from controller.composition.room import add_room, build_room, build_viewers, player_sessions
+from controller.composition.running import RunningParts
 from controller.composition.uploads import build_media
+from controller.configuration.reloading import Load, Reloading
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
+from controller.launcher import unblock_reload
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.publishing.background import BackgroundTasks
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import database_url, open_stores
+from controller.supervision.notify import ServiceManager
+from controller.supervision.watchdog import Watchdog
 from controller.system_clock import SystemClock
 
 EXIT_STOPPED = 0
@@ -59,37 +66,48 @@ class Addresses:
 async def serve(
     settings: Settings,
     *,
-    ready: Callable[[], None] | None = None,
+    manager: ServiceManager,
+    load: Load,
     worker_command: Sequence[str] = (),
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
-    `ready` is called once both listeners answer. `worker_command` starts a worker of background
+    `manager` hears how it fares. `load` reads the configuration anew, at SIGHUP.
+    `worker_command` starts a worker of background
     jobs, which is kept running; none when it is empty or the settings want none. A background part
     that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
     journals.
     """
     log = structlog.get_logger()
-    stopped = asyncio.Event()
+    stopped, changed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    unblock_reload()
     try:
         async with AsyncExitStack() as stack:
-            running = await _start(settings, stack)
+            stack.callback(manager.close)
+            manager.status("starting")
+            running, parts = await _start(settings, stack)
+            background = BackgroundTasks()
+            stack.push_async_callback(background.close)
+            background.start(Watchdog(manager, parts.stuck, parts.describe).run(), "watchdog")
+            reloading = Reloading(settings, load, parts.apply)
+            background.start(reload_on(changed, reloading, manager, parts), "reload")
             if worker_command and settings.job_workers:
                 worker = WorkerKeeper(worker_command)
                 stack.push_async_callback(worker.close)
                 worker.start()
             log.info("daemon_ready", http=Addresses.of(settings).http)
-            if ready is not None:
-                ready()
+            manager.ready(parts.describe())
             stop = asyncio.create_task(stopped.wait())
             await asyncio.wait({stop, running}, return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
             if running.done():
                 await running
             log.info("daemon_stopping")
+            manager.stopping("stopping; encoders stay connected")
     except ControllerError as error:
         log.error("daemon_failed", code=error.code, reason=error.detail)  # noqa: TRY400
         return EXIT_FAILED
@@ -99,10 +117,12 @@ async def serve(
     return EXIT_STOPPED
 
 
-async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None]:
+async def _start(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[asyncio.Task[None], RunningParts]:
     """Build everything and open the listeners; `stack` undoes it in reverse.
 
-    Answers the background work, which goes on until cancelled.
+    Answers the background work, which goes on until cancelled, and what can be asked of it all.
     """
     clock = SystemClock()
     registry = create_registry()
@@ -160,7 +180,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     media.supervisor.warm_spare()
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
-    return running
+    return running, RunningParts(media, lifecycle, (access.failures, guesses))
 
 
 async def _run_room(room: RoomService, stack: AsyncExitStack) -> asyncio.Task[None]:
