@@ -31,6 +31,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GOLIVE_", frozen=True, extra="forbid")
     file_values: ClassVar[Mapping[str, Any]] = {}
+    files_only: ClassVar[bool] = False
 
     data_dir: Path = Field(
         default=Path("var"),
@@ -376,20 +377,24 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then what was read from files."""
         files = InitSettingsSource(settings_cls, init_kwargs=dict(cls.file_values))
-        return init_settings, env_settings, files
+        return (init_settings, files) if cls.files_only else (init_settings, env_settings, files)
 
 
-def settings_from(file_values: Mapping[str, Any], **overrides: object) -> Settings:
-    """Settings from `file_values`, the environment above them, explicit overrides above that.
+def settings_from(
+    file_values: Mapping[str, Any], *, files_only: bool = False, **overrides: object
+) -> Settings:
+    """Settings from `file_values`, the environment above them (unless `files_only`), explicit
+    overrides above that.
 
     pydantic.ValidationError names what is wrong.
     """
-    configured = type("ConfiguredSettings", (Settings,), {"file_values": file_values})
+    sources = {"file_values": file_values, "files_only": files_only}
+    configured = type("ConfiguredSettings", (Settings,), sources)
     settings: Settings = configured(**overrides)
     return settings
 
 
-def load_settings(config_file: Path | None = None, **overrides: object) -> Settings:
+def load_settings(config_file: Path | None = None, **overrides: Any) -> Settings:
     """Settings from `config_file` (TOML; may be None), the environment and explicit overrides."""
     values = {} if config_file is None else tomllib.loads(config_file.read_text("utf-8"))
     return settings_from(values, **overrides)

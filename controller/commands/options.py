@@ -50,7 +50,7 @@ def settings_or_exit(config_file: Path | None, data_dir: Path | None) -> Setting
 
 def read_settings(config_file: Path | None, data_dir: Path | None) -> Settings:
     """The settings; RefusedConfiguration with a line for each that is wrong."""
-    overrides = {} if data_dir is None else {"data_dir": data_dir}
+    overrides: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     return load_configuration(config_file, os.environ, **overrides)
 
 

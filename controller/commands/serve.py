@@ -23,6 +23,7 @@ from controller.commands.options import (
 from controller.configuration.problems import RefusedConfiguration
 from controller.errors import ConfigurationError
 from controller.launcher import Launcher
+from controller.logs import set_log_level
 from controller.open_files import raise_open_files_limit
 from controller.settings import Settings
 from controller.supervision.activation import passed_sockets
@@ -68,6 +69,7 @@ class Daemon:
             structlog.get_logger(__name__).debug("kept_settings")
 
     def _serve(self) -> int:
+        set_log_level(self._settings.log_level)  # a reload may have changed it
         faulthandler.enable()  # the watchdog's SIGABRT then shows where it hangs
         # In the daemon, not in its launcher: the worker's parent is the one that serves.
         worker = _worker(self._data_dir, self._config_file)

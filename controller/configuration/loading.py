@@ -17,11 +17,16 @@ _UNKNOWN = "extra_forbidden"
 
 
 def load_configuration(
-    config_file: Path | None, environment: Mapping[str, str], **overrides: object
+    config_file: Path | None,
+    environment: Mapping[str, str],
+    *,
+    files_only: bool = False,
+    **overrides: object,
 ) -> Settings:
     """Overrides over the environment over `config_file` over credentials over the defaults.
 
     environment: the process's own; named in problems, and where files of secrets are looked up.
+    files_only: leave out what the process's environment sets.
     RefusedConfiguration names every problem with its place; a value is never shown, because it may
     be a secret.
     """
@@ -33,7 +38,7 @@ def load_configuration(
         raise RefusedConfiguration(secrets.problems)
     places = _Places(document, environment, overrides)
     try:
-        settings = settings_from(values, **explicit)
+        settings = settings_from(values, files_only=files_only, **explicit)
     except ValidationError as error:
         raise RefusedConfiguration(
             [_problem(dict(one), places) for one in error.errors()]
