@@ -43,7 +43,7 @@ def install(folder: Path, program: Path | None) -> None:
     """
     _as_root()
     root = Root(folder)
-    release = Release(version("golive"), program or _this_program())
+    release = Release(_this_release(), program or _this_program())
     try:
         Installation(root, System(root), click.echo).install(release)
     except (InstallationError, PrerequisiteError) as error:
@@ -69,6 +69,12 @@ def uninstall(folder: Path) -> None:
 def _as_root() -> None:
     if os.geteuid() != 0:
         fail(["only root may do this: use sudo"])
+
+
+def _this_release() -> str:
+    """Its version; with what tells builds apart where each has a folder of its own."""
+    prefix = Path(sys.prefix)
+    return prefix.name if prefix.parent.name == _RELEASES else version("golive")
 
 
 def _this_program() -> Path:
