@@ -16,7 +16,8 @@ NPM := "$(CURDIR)/$(NODE_HOME)/bin/node" \
 	"$(CURDIR)/$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
 
 RUN_PACKAGES := nginx libnginx-mod-rtmp
-TEST_PACKAGES := $(RUN_PACKAGES) ffmpeg chromium postgresql redis-server radosgw ceph-mon ceph-osd
+TEST_PACKAGES := $(RUN_PACKAGES) ffmpeg chromium postgresql redis-server radosgw ceph-mon \
+	ceph-osd systemd
 
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed
@@ -69,7 +70,7 @@ install: $(if $(ROOT),,run-packages) wheel
 	@sh config/install-release.sh dist/golive-*.whl requirements.lock "$(ROOT)"
 
 uninstall:
-	@$(if $(ROOT),chroot "$(ROOT)") /opt/golive/current/bin/golive uninstall
+	@$(if $(ROOT),$(BIN)/,/opt/golive/current/bin/)golive uninstall $(if $(ROOT),--root "$(ROOT)")
 
 clean:
 	rm -rf $(VENV) $(VENDOR) controller/web/node_modules tests/players/node_modules \

@@ -21,7 +21,10 @@ release=$home/releases/$version-$digest
 
 there() {
     if [ -n "$root" ]; then
-        chroot "$root" /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+        # systemd's tools want to see /proc; it is mounted for this command alone.
+        # shellcheck disable=SC2016 # the inner shell's words
+        PATH=/usr/sbin:/usr/bin:/sbin:/bin unshare --mount sh -c \
+            'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" "$@"
     else
         "$@"
     fi
