@@ -28,6 +28,7 @@ from controller.open_files import raise_open_files_limit
 from controller.settings import Settings
 from controller.supervision.activation import passed_sockets
 from controller.supervision.notify import ManagerAddress, ServiceManager
+from ingest import PackagerNursery
 
 
 @click.command
@@ -73,6 +74,7 @@ class Daemon:
         faulthandler.enable()  # the watchdog's SIGABRT then shows where it hangs
         # In the daemon, not in its launcher: the worker's parent is the one that serves.
         worker = _worker(self._data_dir, self._config_file)
+        nursery = PackagerNursery.fork()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(
                 run_daemon(
@@ -80,6 +82,7 @@ class Daemon:
                     manager=ServiceManager(self._manager_address),
                     load=lambda: self._listening(read_settings(self._config_file, self._data_dir)),
                     worker_command=worker,
+                    nursery=nursery,
                 )
             )
 
