@@ -21,6 +21,7 @@ class NginxPlan:
     """What the templates need to know.
 
     http_listen, rtmp_listen: `address:port`.
+    http_workers: how many, or `auto`.
     private_vods: whether recordings that not everybody may play are in a bucket.
     spool: whether publications are recorded into the layout's spool folder.
     daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
@@ -37,7 +38,7 @@ class NginxPlan:
     rtmp_module: Path | None
     spool: bool
     run_as_root: bool
-    http_workers: int
+    http_workers: int | str
     open_files: int
     private_vods: bool = False
 
