@@ -37,6 +37,9 @@ _COMMANDS = {
     "migrate": LazyCommand(
         "controller.commands.migrate:migrate", "Bring the database to this release's schema."
     ),
+    "check": LazyCommand(
+        "controller.commands.check:check", "Look at the configuration and the machine."
+    ),
     "token": LazyCommand("controller.admin_cli:token", "Print a bearer token."),
     "stream": LazyCommand("controller.admin_cli:stream", "Administer streams."),
     "product": LazyCommand("controller.admin_cli:product", "Administer products."),
