@@ -17,6 +17,9 @@ from ingest.s3 import S3ObjectStore, S3Settings, s3_client
 
 _ASK_S = 6.0
 _PROBE_BYTES = b"golive check\n"
+_NOT_ALLOWED = "may not do this"
+"""The store's word for a key without the capability, as the object store translates it."""
+
 _PROBE_KIND = ObjectKind("text/plain", "no-store")
 
 
@@ -154,20 +157,22 @@ class BucketCheck:
             ("readFiles", lambda: store.read(key, len(_PROBE_BYTES))),
             ("deleteFiles", lambda: store.delete(key)),
         ]
-        found = []
+        found: list[Finding] = []
+        lacking: set[str] = set()
         for capability, step in steps:
+            if capability == "readFiles" and "writeFiles" in lacking:
+                continue  # what is not there cannot be read, whatever the key may do
             try:
                 await step()
             except ObjectStoreError as error:
                 found.append(self._failed(capability, str(error)))
-                if capability in {"listFiles", "writeFiles"} and "may not do this" not in str(
-                    error
-                ):
-                    break  # the store is away, or the key is unknown: no more is to be learnt
+                if _NOT_ALLOWED not in str(error):
+                    break  # the store is away, or knows no such key: no more is to be learnt
+                lacking.add(capability)
         return found
 
     def _failed(self, capability: str, reason: str) -> Finding:
-        if "may not do this" in reason:
+        if _NOT_ALLOWED in reason:
             return fail(
                 "bucket",
                 f"the key lacks {capability} in {self._at.bucket}: {reason}",
@@ -187,7 +192,7 @@ class BucketCheck:
         try:
             async with (
                 self._session_factory() as session,
-                session.head(self._at.endpoint, allow_redirects=False) as answer,
+                session.get(self._at.endpoint, allow_redirects=False) as answer,
             ):
                 date = answer.headers.get("Date", "")
                 return [
