@@ -4,9 +4,9 @@ The only module that reads the environment. Everything else is handed the part i
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -35,6 +35,21 @@ class Settings(BaseSettings):
     rtmp_url: str = Field(
         default="rtmp://127.0.0.1:1935/live",
         description="The server address that hosts enter in their encoder.",
+    )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="The certificate chain (PEM) of the public name: HTTPS with HTTP/2, and RTMPS. "
+        "Empty: neither.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="The private key (PEM) that belongs to the certificate."
+    )
+    requests_per_s: int = Field(
+        default=50,
+        ge=0,
+        le=100_000,
+        description="How often in a second one address may call the API, four times as often for "
+        "a moment; players' media are not counted. 0: no bound.",
     )
     http_listen: str = Field(
         default="",
@@ -287,6 +302,12 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both, or neither")
+        return self
 
     @field_validator("dvr_window_s")
     @classmethod

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from controller.checking.findings import Finding, fail, warn
 from controller.checking.nginx_reader import Directive
@@ -130,9 +129,18 @@ def _tls(server: Directive, http: Directive) -> Iterator[Finding]:
 
 
 def certificates(main: Directive) -> Iterator[tuple[Directive, Directive]]:
-    """Each certificate with the key that stands beside it, of HTTP and of stream servers."""
+    """Each certificate with the key that stands beside it, of HTTP and of stream servers.
+
+    A name from a `map` is the map's default.
+    """
+    defaults = {
+        directive.words[-1]: default
+        for directive in main.walk()
+        if directive.name == "map"
+        for default in directive.named("default")
+    }
     for block in [main, *main.walk()]:
-        chain = [each for each in block.block if each.name.startswith("ssl_certificate")]
-        for first, second in pairwise(chain):
-            if (first.name, second.name) == ("ssl_certificate", "ssl_certificate_key"):
-                yield first, second
+        found = setting([block], "ssl_certificate"), setting([block], "ssl_certificate_key")
+        certificate, key = (each and defaults.get(each.value, each) for each in found)
+        if certificate is not None and key is not None:
+            yield certificate, key

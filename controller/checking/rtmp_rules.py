@@ -9,7 +9,13 @@ from pathlib import Path
 
 from controller.checking.findings import Finding, fail, warn
 from controller.checking.nginx_reader import Directive
-from controller.checking.nginx_values import address_of_hook, seconds, setting, size_bytes
+from controller.checking.nginx_values import (
+    address_of_hook,
+    is_local_listen,
+    seconds,
+    setting,
+    size_bytes,
+)
 
 SUBJECT = "nginx-rtmp"
 _LEAST_NETCALL_S = 6.0
@@ -144,6 +150,12 @@ def _listeners(server: Directive) -> Iterator[Finding]:
                 SUBJECT,
                 f"{listen.place}: whoever comes by a unix socket is asked for no stream key",
                 "Listen on `127.0.0.1:PORT` instead.",
+            )
+        elif "proxy_protocol" in listen.words and not is_local_listen(listen.value):
+            yield fail(
+                SUBJECT,
+                f"{listen.place}: strangers may claim any address with the PROXY protocol",
+                "Listen on `127.0.0.1:PORT proxy_protocol` instead.",
             )
 
 

@@ -1,15 +1,10 @@
 """Broken machines: ports, disks, secrets, certificates, logs, nginx; each found with its remedy."""
 
-import datetime as dt
 import subprocess
 import time
 from contextlib import contextmanager
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from controller.checking.certificate_check import certificate_findings
 from controller.checking.clock_check import check_clock, skew_finding
@@ -24,6 +19,7 @@ from controller.checking.runner import run_checks
 from controller.checking.store_checks import bounded_session
 from controller.dev.prerequisites import search_path
 from controller.secrets_file import load_secrets
+from tests.support.certificates import make_certificate
 from tests.support.processes import free_ports
 from tests.unit.controller.checking.conftest import changed
 
@@ -204,29 +200,6 @@ async def test_addresses_that_clients_cannot_use_are_found(
 # --- certificates
 
 
-def make_certificate(folder, name: str, days: int) -> None:
-    """`NAME.pem` and `NAME.key`, in force until so many days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "live.test")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=90))
-        .not_valid_after(now + dt.timedelta(days=days, hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("live.test")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / f"{name}.key").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-
-
 @pytest.mark.parametrize(
     ("certificate", "key", "host", "says"),
     [
@@ -240,7 +213,7 @@ def make_certificate(folder, name: str, days: int) -> None:
 )
 def test_certificates_that_clients_refuse_are_found(configs, certificate, key, host, says):
     for name, days in (("good", 60), ("old", -1), ("soon", 5)):
-        make_certificate(configs.folder, name, days)
+        make_certificate(configs.folder, name, "live.test", days)
     lines = f"ssl_certificate {configs.folder}/{certificate}.pem; ssl_certificate_key {configs.folder}/{key}.key;"
     text = changed(configs.http, r"listen 0\.0\.0\.0:8080;", f"listen 443 ssl; {lines}")
 

@@ -59,6 +59,11 @@ RTMP_TRAPS = {
         "listen unix:/run/rtmp.sock; listen 0.0.0.0:1935",
         "Listen on `127.0.0.1:PORT` instead.",
     ),
+    "addresses that strangers claim": (
+        r"listen 0\.0\.0\.0:1935",
+        "listen 1937 proxy_protocol; listen 0.0.0.0:1935",
+        "Listen on `127.0.0.1:PORT proxy_protocol` instead.",
+    ),
     "wait_key on": (
         r"wait_key off;",
         "wait_key on;",
