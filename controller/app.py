@@ -16,6 +16,7 @@ from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
+from controller.composition.observing import start_observing
 from controller.composition.preparation import build_preparation
 from controller.composition.room import add_room, build_room, build_viewers, player_sessions
 from controller.composition.uploads import build_media
@@ -26,6 +27,7 @@ from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.observing.requests import RequestMetrics
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
@@ -127,6 +129,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
+    observed = start_observing(settings, stores, media, visits, clock, registry, stack)
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
@@ -143,12 +146,13 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         players,
         limits,
         clock,
+        RequestMetrics(registry),
     )
     socket_io = add_room(app, room, access, viewers, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
     derived.start()
-    private = create_hooks(publishing)
+    private = create_hooks(publishing, [observed])
     private.add_routes([metrics_route(registry)])
     listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
     if settings.metrics_listen:

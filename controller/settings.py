@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         description="Where Prometheus reads `/metrics`: `host:port` or `unix:/path`; never public. "
         "Empty: on the hook listener only.",
     )
+    otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^?#@]+)?$",
+        description="An OpenTelemetry collector that takes traces as OTLP over HTTP, such as "
+        "`http://127.0.0.1:4318`. Empty: no traces.",
+    )
     nginx_control: str = Field(
         default="",
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "

@@ -18,6 +18,7 @@ from controller.domain.recordings import RecordingService
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
+from controller.observing.requests import RequestMetrics
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -39,6 +40,7 @@ def build_http(
     players: PlayerSessions,
     limits: HubLimits,
     clock: Clock,
+    requests: RequestMetrics,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
 
@@ -78,6 +80,7 @@ def build_http(
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
+            on_answered=requests.answered,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
