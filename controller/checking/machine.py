@@ -26,7 +26,6 @@ from controller.errors import ConfigurationError
 from controller.settings import Settings
 from controller.stores.opening import database_url
 
-_INSTALLED = Path("/etc/golive/nginx")
 _DAEMON = ("golive", "python")
 
 
@@ -65,7 +64,7 @@ def checks_for(settings: Settings, nginx_configs: Sequence[Path]) -> list[Check]
 def _nginx_wanted(settings: Settings, addresses: Addresses, given: Sequence[Path]) -> NginxWanted:
     return NginxWanted(
         given=tuple(given),
-        folders=(settings.data_dir.absolute() / "run", _INSTALLED),
+        folders=(settings.data_dir.absolute() / "run",),
         rtmp=RtmpExpectations(
             hook_listen=addresses.hooks,
             spool=settings.spool_folder if settings.spool else None,

@@ -18,6 +18,7 @@ from controller.dev.errors import DevError
 from controller.dev.prerequisites import find_nginx
 
 _SYSTEM = Path("/etc/nginx/nginx.conf")
+_INSTALLED = Path("/etc/golive/nginx")
 _LEAST_STACK_BYTES = 64 << 20
 
 
@@ -25,8 +26,8 @@ _LEAST_STACK_BYTES = 64 << 20
 class NginxWanted:
     """What the settings say of nginx.
 
-    given: configurations that were named; empty: those of the running nginx that serve golive,
-    and those that lie in `folders`.
+    given: configurations that were named; empty: all in `folders`, and of those of the running
+    nginx and of the usual places the ones that name one of golive's `addresses`.
     addresses: where the daemon listens, as nginx would name it.
     public_host: what certificates must be made for.
     """
@@ -109,7 +110,8 @@ class NginxCheck:
         return found, problems
 
     def _candidates(self, running: Sequence[NginxProcess]) -> list[Path]:
-        own = [path for folder in self._wanted.folders for path in sorted(folder.glob("*.conf"))]
+        folders = (*self._wanted.folders, _INSTALLED)
+        own = [path for folder in folders for path in sorted(folder.glob("*.conf"))]
         served = [process.config or _SYSTEM for process in running]
         return [*own, *served, *([_SYSTEM] if _SYSTEM.exists() else [])]
 

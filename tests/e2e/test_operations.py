@@ -3,19 +3,27 @@
 import asyncio
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.certificates import make_certificate
-from tests.support.processes import free_ports
+from tests.support.collector import collector
+from tests.support.processes import free_ports, wait_until
 from tests.support.pushers import make_clip
 from tests.support.rtmp_publisher import RtmpPublication
-from tests.support.servers import golive_server
+from tests.support.servers import LiveStream, golive_server
 
 pytestmark = pytest.mark.e2e
+
+CONFIG = Path(__file__).parents[2] / "config"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +32,21 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, certificate):
-    https_port, rtmps_port = free_ports(2)
+def traces():
+    with collector() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, certificate, traces):
+    https_port, rtmps_port, metrics_port = free_ports(3)
     settings = {
         "GOLIVE_TLS_CERTIFICATE": str(certificate.chain),
         "GOLIVE_TLS_KEY": str(certificate.key),
         "GOLIVE_HTTPS_PORT": str(https_port),
         "GOLIVE_RTMPS_PORT": str(rtmps_port),
+        "GOLIVE_METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
+        "GOLIVE_OTLP_ENDPOINT": traces.endpoint,
         "GOLIVE_REQUESTS_PER_S": "5",
         "GOLIVE_LOG_FORMAT": "json",
     }
@@ -193,25 +209,36 @@ def test_a_browser_speaks_http_2(server, browser):
     assert set(spoken) == {"h2"}
 
 
-def test_ffmpeg_publishes_by_rtmps_and_verifies_the_certificate(server, certificate, tmp_path):
-    clip = make_clip(tmp_path, size="320x180", video_kbps=400, duration_s=4)
+@dataclass(frozen=True)
+class Published:
+    """What ffmpeg pushed by RTMPS, and what it said; once to a server that it did not trust."""
+
+    stream: LiveStream
+    ended: subprocess.CompletedProcess
+    distrusting: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="module")
+def published(server, certificate, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("push")
+    clip = make_clip(folder, size="320x180", video_kbps=400, duration_s=4)
+    strange = make_certificate(folder, "strange")
     stream = server.live_stream("rtmps")
     url = f"rtmps://localhost:{server.settings['GOLIVE_RTMPS_PORT']}/live/{stream.key}"
-    push = ["ffmpeg", "-v", "error", "-re", "-t", "4", "-i", str(clip.path), "-c", "copy"]
-    verify = ["-tls_verify", "1", "-ca_file"]
 
-    strange = make_certificate(server.data_dir, "strange")
-    refused = subprocess.run(
-        [*push, "-f", "flv", *verify, str(strange.chain), url],
-        capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
-    ended = subprocess.run(
-        [*push, "-f", "flv", *verify, str(certificate.chain), url],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    def push(authority: Path) -> subprocess.CompletedProcess:
+        argv = ["ffmpeg", "-v", "error", "-re", "-i", str(clip.path), "-c", "copy", "-f", "flv"]
+        argv += ["-tls_verify", "1", "-ca_file", str(authority), url]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
-    assert refused.returncode != 0, "the handshake fails with another authority"
-    assert ended.returncode == 0, ended.stderr
+    distrusting, ended = push(strange.chain), push(certificate.chain)
+    return Published(stream, ended, distrusting)
+
+
+def test_ffmpeg_publishes_by_rtmps_and_verifies_the_certificate(server, published):
+    assert published.distrusting.returncode != 0, "the handshake fails with another authority"
+    assert published.ended.returncode == 0, published.ended.stderr
+    stream = published.stream
     accepted = [e for e in server.events("publish_accepted") if e["stream_id"] == stream.id]
     assert len(accepted) == 1
     assert server.end(stream)["vodUrl"], "what came by RTMPS is recorded"
@@ -245,3 +272,123 @@ async def test_a_renewed_certificate_is_used_without_a_reload(server, certificat
     make_certificate(certificate.chain.parent, certificate.chain.stem)
 
     assert await shown() != before
+
+
+# --- watched
+
+
+def metrics(server) -> str:
+    answer = curl(f"http://{server.settings['GOLIVE_METRICS_LISTEN']}/metrics")
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def samples(server) -> dict[tuple, float]:
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(metrics(server))
+        for sample in family.samples
+    }
+
+
+def names(text: str) -> set[str]:
+    """Metrics that an expression speaks of, as families: without what a kind adds."""
+    found = re.findall(r"\b(?:golive|process|python)_[a-z0-9_]+|\bup\b", text)
+    return {re.sub(r"_(?:bucket|sum|count|total|created|info)$", "", name) for name in found}
+
+
+def shown() -> tuple[str, str]:
+    """All expressions of the dashboard, and all of the alerts."""
+    board = json.loads((CONFIG / "grafana-dashboard.json").read_text())
+    panels = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    rules = re.findall(r"expr: (.*(?:\n {10}.*)*)", (CONFIG / "prometheus-alerts.yml").read_text())
+    return "\n".join(panels), "\n".join(rules)
+
+
+def test_the_dashboard_and_the_alerts_speak_of_real_metrics_and_of_all(server):
+    known = {
+        re.sub(r"_(?:total|info)$", "", line.split()[2])
+        for line in metrics(server).splitlines()
+        if line.startswith("# TYPE ") and not line.endswith("_created gauge")
+    }
+    board, rules = shown()
+    guide = (DOCS / "observability.md").read_text()
+    ours = {name for name in known if name.startswith("golive_")}
+
+    assert len(ours) > 30
+    assert names(board) - known == set(), "the dashboard shows what there is"
+    assert names(rules) - known == {"up"}, "Prometheus makes that one itself"
+    missing = {name for name in ours if name not in names(board)}
+    assert missing == set(), "shown, or excused in the guide"
+    assert {name for name in ours if f"`{name}" not in guide} == set(), "all are explained"
+    others = {name for name in known - ours if name not in names(board)}
+    assert {name for name in others if f"`{name}" not in guide} == set(), "all have a reason"
+
+
+def test_what_ffmpeg_published_leaves_its_figures_and_one_line(server, published):
+    wait_until(lambda: server.events("publication_ended"), 20, "the line")
+    stream = published.stream
+    (line,) = [e for e in server.events("publication_ended") if e["stream_id"] == stream.id]
+    found = samples(server)
+
+    assert (line["outcome"], line["error"], line["address"]) == ("ended", None, "127.0.0.1")
+    assert line["first_part_after_s"] > 0
+    assert line["duration_s"] > 2
+    assert (line["restarts"], line["packets_dropped"]) == (0, 0)
+    assert found["golive_hooks_total", "accepted", "publish"] >= 1
+    assert found["golive_publications_total", "ended"] >= 1
+    assert found["golive_session_start_seconds_count",] >= 1
+    assert found["golive_hook_duration_seconds_count", "publish"] >= 1
+    assert found["golive_dependency_up", "database"] == 1
+    assert found["golive_dependency_up", "nginx-rtmp"] == 1
+    assert found["golive_event_loop_lag_seconds_count",] > 0
+
+
+def test_an_ffmpeg_that_is_refused_is_counted_by_the_reason(server):
+    url = f"rtmp://127.0.0.1:{server.rtmp_port}/live/sk_unknown"
+    source = ["-f", "lavfi", "-i", "testsrc2=size=64x36:rate=5"]
+    argv = ["ffmpeg", "-v", "quiet", *source, "-t", "1", "-f", "flv", url]
+    subprocess.run(argv, timeout=60, check=False)
+
+    assert samples(server)["golive_hooks_total", "publish", "unknown_key"] >= 1
+
+
+def test_a_request_is_one_line_with_its_id_in_every_log(server, certificate):
+    name = "a-request-of-mine"
+    ask = ["--cacert", str(certificate.chain), "-H", f"X-Request-ID: {name}"]
+    token = ["-H", f"Authorization: Bearer {server.token('asker')}"]
+    stream = "11111111-2222-4333-8444-555555555555"
+    answer = curl(*ask, *token, "--include", f"{https(server)}/api/v1/streams/{stream}?x=secret")
+    log = server.data_dir / "logs" / "access.log"
+
+    assert headers_of(answer)["x-request-id"] == name
+    wait_until(lambda: name in log.read_text(), 15, "nginx's line")
+    lines = [e for e in server.events("request_answered") if e["request_id"] == name]
+    assert len(lines) == 1
+    told = lines[0]
+    assert (told["method"], told["route"]) == ("GET", "/api/v1/streams/{stream_id}")
+    assert (told["status"], told["code"]) == (404, "stream_not_found")
+    assert (told["stream_id"], told["address"]) == (stream, "127.0.0.1")
+    assert told["user_id"]
+    assert told["duration_ms"] >= 0
+    assert "secret" not in json.dumps(told)
+    assert (
+        samples(server)["golive_http_requests_total", "/api/v1/streams/{stream_id}", "404", "GET"]
+        >= 1
+    )
+
+
+def test_a_trace_leads_from_the_hook_of_ffmpeg_to_the_first_part(traces, published):
+    def firsts() -> list:
+        return [span for span in traces.named("first part") if span.status.code == 0]
+
+    wait_until(lambda: firsts() and traces.named("hook publish"), 20, "the spans")
+    first = firsts()[0]
+    hooks = {span.span_id: span for span in traces.named("hook publish")}
+
+    hook = hooks[first.parent_span_id]
+    assert hook.trace_id == first.trace_id
+    assert hook.start_time_unix_nano <= first.start_time_unix_nano < first.end_time_unix_nano
+    assert [event.name for event in hook.events] == ["accepted"]
+    assert [event.name for event in first.events][-1] == "live"
+    assert published.stream.key not in str(traces.spans)

@@ -79,7 +79,7 @@ class RtmpPublication:
         if self._writer.can_write_eof():  # TLS has no such thing
             self._writer.write_eof()
         else:
-            self._writer.close()
+            self._writer.transport.abort()
         async with asyncio.timeout(_STEP_TIMEOUT_S):
             await self.wait_closed()
         self._writer.close()
