@@ -66,7 +66,7 @@ def _nginx_wanted(settings: Settings, addresses: Addresses, given: Sequence[Path
         given=tuple(given),
         folders=(settings.data_dir.absolute() / "run",),
         rtmp=RtmpExpectations(
-            hook_listen=addresses.hooks,
+            hook_listen="" if addresses.hooks.startswith("fd:") else addresses.hooks,
             spool=settings.spool_folder if settings.spool else None,
         ),
         addresses=tuple(a for a in (addresses.http, addresses.hooks) if not a.startswith("fd:")),

@@ -32,7 +32,7 @@ _PUBLISH_PATHS = ("/hooks/publish", "/api/v1/streams/validate-key")
 class RtmpExpectations:
     """What golive's own settings want of nginx.
 
-    hook_listen: `host:port` or `unix:/path`.
+    hook_listen: `host:port` or `unix:/path`; empty when it is not known (a passed socket).
     spool: where publications are to be recorded; None when they are not.
     """
 
@@ -189,19 +189,18 @@ def _switches(chain: Sequence[Directive]) -> Iterator[Finding]:
 def _publish_hook(chain: Sequence[Directive], expected: RtmpExpectations) -> Iterator[Finding]:
     hook = setting(chain, "on_publish")
     if hook is None:
+        where = expected.hook_listen or "HOST:PORT"
+        colon = ":" if where.startswith("unix:") else ""
         yield fail(
             SUBJECT,
             f"{chain[0].place}: no on_publish, so that anybody may publish",
-            f"Add `on_publish http://{expected.hook_listen}"
-            f"{':' if expected.hook_listen.startswith('unix:') else ''}/hooks/publish;`.",
+            f"Add `on_publish http://{where}{colon}/hooks/publish;`.",
         )
-    elif address_of_hook(hook.value) != expected.hook_listen or not hook.value.endswith(
-        _PUBLISH_PATHS
-    ):
+    elif not _calls_golive(hook.value, expected.hook_listen):
         yield fail(
             SUBJECT,
             f"{hook.place}: on_publish does not call golive's hook listener",
-            f"Let it call `/hooks/publish` on {expected.hook_listen}, "
+            f"Let it call `/hooks/publish` on {expected.hook_listen or 'the hook listener'}, "
             "or set GOLIVE_HOOK_LISTEN to the address in it.",
         )
     limit = setting(chain, "netcall_timeout")
@@ -213,6 +212,11 @@ def _publish_hook(chain: Sequence[Directive], expected: RtmpExpectations) -> Ite
             "and golive may need 5",
             "Change it to `netcall_timeout 8s;`.",
         )
+
+
+def _calls_golive(url: str, hook_listen: str) -> bool:
+    is_there = not hook_listen or address_of_hook(url) == hook_listen
+    return is_there and url.endswith(_PUBLISH_PATHS)
 
 
 def _dead_peers(chain: Sequence[Directive]) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Every trap of nginx is found in a configuration that has it, and in no other."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.checking.findings import Level
@@ -183,6 +185,17 @@ def test_a_trap_of_nginx_rtmp_is_found_with_the_line_to_change(configs, trap):
     assert finding.remedy.startswith(remedy)
     assert "\n" not in finding.remedy + finding.found
     assert f"{configs.folder}/nginx.conf:" in finding.found, "it says where"
+
+
+def test_a_hook_listener_that_is_a_passed_socket_may_be_anywhere(configs):
+    passed = replace(configs.expected, hook_listen="")
+    other = changed(
+        configs.rtmp, r"on_publish \".*", "on_publish http://127.0.0.1:9000/hooks/publish;"
+    )
+    wrong = changed(configs.rtmp, r"on_publish \".*", "on_publish http://127.0.0.1:9000/else;")
+
+    assert list(rtmp_findings(configs.read(other), passed)) == []
+    assert len(list(rtmp_findings(configs.read(wrong), passed))) == 1
 
 
 @pytest.mark.parametrize("trap", HTTP_TRAPS)
