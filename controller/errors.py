@@ -9,14 +9,18 @@
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    │   ├── NotYourWebhook · OnlyAdministrators · PlaybackTokenNeeded · NotYourSession
     │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
+    │   ├── WebhookNotFound · DeliveryNotFound
     │   └── UploadNotFound · ClipNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
+    │   ├── TooManyWebhooks · DeliveryPending
     │   └── NothingToSave · NothingToDelete · JobIsOver · TooManyClips
+    ├── EtagMismatch (412)
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -226,6 +230,20 @@ class NotYourJob(Forbidden):
     default_detail = "Not your job"
 
 
+class NotYourWebhook(Forbidden):
+    """The webhook endpoint belongs to somebody else."""
+
+    code = "not_your_webhook"
+    default_detail = "Not your webhook"
+
+
+class OnlyAdministrators(Forbidden):
+    """What concerns every seller is an administrator's to set up."""
+
+    code = "only_administrators"
+    default_detail = "Only administrators can do this"
+
+
 class UploadTicketRefused(Forbidden):
     """An upload address that was changed, or is too old."""
 
@@ -238,6 +256,20 @@ class NotInAudience(Forbidden):
 
     code = "not_in_audience"
     default_detail = "This stream is not open to you"
+
+
+class NotYourSession(Forbidden):
+    """The WebRTC session was begun with another stream key."""
+
+    code = "not_your_session"
+    default_detail = "Not your session"
+
+
+class PlaybackTokenNeeded(Forbidden):
+    """The stream is not for everyone, and no good playback token came with the request."""
+
+    code = "playback_token_needed"
+    default_detail = "A playback token is needed"
 
 
 class NotFound(ControllerError):
@@ -289,6 +321,20 @@ class ClipNotFound(NotFound):
 
     code = "clip_not_found"
     default_detail = "Clip not found"
+
+
+class WebhookNotFound(NotFound):
+    """There is no such webhook endpoint."""
+
+    code = "webhook_not_found"
+    default_detail = "Webhook not found"
+
+
+class DeliveryNotFound(NotFound):
+    """The endpoint's log has no such delivery."""
+
+    code = "delivery_not_found"
+    default_detail = "Delivery not found"
 
 
 class JobNotFound(NotFound):
@@ -369,6 +415,20 @@ class TooManyClips(Conflict):
     default_detail = "The stream has too many clips, or too many in the making"
 
 
+class TooManyWebhooks(Conflict):
+    """A seller has a bounded number of endpoints, and so have the administrators together."""
+
+    code = "too_many_webhooks"
+    default_detail = "There are as many webhooks as there may be"
+
+
+class DeliveryPending(Conflict):
+    """What is still being delivered needs no resending."""
+
+    code = "delivery_pending"
+    default_detail = "The delivery is not finished yet"
+
+
 class JobIsOver(Conflict):
     """A job that has ended is not cancelled any more."""
 
@@ -381,6 +441,15 @@ class IdempotencyKeyReused(Conflict):
 
     code = "idempotency_key_reused"
     default_detail = "The Idempotency-Key was used for a different request"
+
+
+class EtagMismatch(ControllerError):
+    """If-Match names another ICE session than the one there is."""
+
+    code = "etag_mismatch"
+    http_status = 412
+    title = "Precondition failed"
+    default_detail = "If-Match names another session"
 
 
 class PayloadTooLarge(ControllerError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ingest.clock import Clock, SystemClock
+    from ingest.cues import TAG_SHOWN_S, Cue, CueKind, Point
     from ingest.delivery.app import Delivery, create_delivery
     from ingest.delivery.vod_app import VodDelivery, create_vod_delivery
     from ingest.errors import (
@@ -25,9 +26,16 @@ if TYPE_CHECKING:
         TaskTooExpensive,
     )
     from ingest.parent_death import die_with_parent
-    from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+    from ingest.ports import (
+        ObjectKind,
+        ObjectStore,
+        PlaybackAuthorizer,
+        PlayerRequest,
+        PublicationProbe,
+    )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
+    from ingest.session.nursery import PackagerNursery
     from ingest.session.session import SessionSpec
     from ingest.session.state import SessionState
     from ingest.session.supervisor import SessionSupervisor
@@ -48,15 +56,23 @@ if TYPE_CHECKING:
     from ingest.vod.split_store import SplitStore
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
+    from ingest.webrtc.errors import WebRtcRefused
+    from ingest.webrtc.etags import etag_of
+    from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
+    from ingest.webrtc.whep_desk import PeerSession, WhepDesk
+    from ingest.webrtc.whip_desk import WhipDesk
 
 __all__ = [
     "DASH_NAME",
     "HLS_NAME",
     "LATENESS_BOUNDS_S",
     "POSTER_NAME",
+    "TAG_SHOWN_S",
     "VIDEO_TASK",
     "Admission",
     "Clock",
+    "Cue",
+    "CueKind",
     "Delivery",
     "IngestError",
     "Keep",
@@ -69,8 +85,12 @@ __all__ = [
     "ObjectStoreError",
     "ObjectStoreRefused",
     "OverBudget",
+    "PackagerNursery",
     "PackagingSettings",
+    "PeerSession",
     "PlaybackAuthorizer",
+    "PlayerRequest",
+    "Point",
     "PublicationProbe",
     "RecordingPlan",
     "SessionBudget",
@@ -89,9 +109,15 @@ __all__ = [
     "VideoRequest",
     "Vod",
     "VodDelivery",
+    "WebRtcBounds",
+    "WebRtcNetwork",
+    "WebRtcRefused",
+    "WhepDesk",
+    "WhipDesk",
     "create_delivery",
     "create_vod_delivery",
     "die_with_parent",
+    "etag_of",
     "made_files",
     "run_task",
 ]
@@ -101,9 +127,12 @@ _HOMES = {
     "HLS_NAME": "ingest.transcode.objects",
     "LATENESS_BOUNDS_S": "ingest.session.health",
     "POSTER_NAME": "ingest.transcode.objects",
+    "TAG_SHOWN_S": "ingest.cues",
     "VIDEO_TASK": "ingest.transcode.objects",
     "Admission": "ingest.session.admission",
     "Clock": "ingest.clock",
+    "Cue": "ingest.cues",
+    "CueKind": "ingest.cues",
     "Delivery": "ingest.delivery.app",
     "IngestError": "ingest.errors",
     "Keep": "ingest.settings",
@@ -116,8 +145,12 @@ _HOMES = {
     "ObjectStoreError": "ingest.errors",
     "ObjectStoreRefused": "ingest.errors",
     "OverBudget": "ingest.errors",
+    "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
+    "PeerSession": "ingest.webrtc.whep_desk",
     "PlaybackAuthorizer": "ingest.ports",
+    "PlayerRequest": "ingest.ports",
+    "Point": "ingest.cues",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
     "SessionBudget": "ingest.session.admission",
@@ -136,9 +169,15 @@ _HOMES = {
     "VideoRequest": "ingest.transcode.objects",
     "Vod": "ingest.vod.publisher",
     "VodDelivery": "ingest.delivery.vod_app",
+    "WebRtcBounds": "ingest.webrtc.settings",
+    "WebRtcNetwork": "ingest.webrtc.settings",
+    "WebRtcRefused": "ingest.webrtc.errors",
+    "WhepDesk": "ingest.webrtc.whep_desk",
+    "WhipDesk": "ingest.webrtc.whip_desk",
     "create_delivery": "ingest.delivery.app",
     "create_vod_delivery": "ingest.delivery.vod_app",
     "die_with_parent": "ingest.parent_death",
+    "etag_of": "ingest.webrtc.etags",
     "made_files": "ingest.transcode.objects",
     "run_task": "ingest.tasks.process",
 }

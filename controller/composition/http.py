@@ -1,6 +1,6 @@
 """The HTTP application: API, live delivery, pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from aiohttp import web
@@ -12,12 +12,17 @@ from controller.composition.access import Access
 from controller.composition.derived import DerivedParts, public_urls
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane, Publishing
+from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts
-from controller.domain.ports import Clock, StreamAnnouncer
+from controller.domain.ports import Clock
 from controller.domain.recordings import RecordingService
+from controller.domain.showcase import ShowcaseService
+from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
+from controller.observing.requests import RequestMetrics
+from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -35,10 +40,13 @@ def build_http(
     uploads: MediaParts,
     derived: DerivedParts,
     publishing: Publishing,
-    announcer: StreamAnnouncer,
+    announcer: RoomAnnouncer,
     players: PlayerSessions,
+    cues: CueKeeper,
     limits: HubLimits,
+    webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
+    requests: RequestMetrics,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
 
@@ -65,12 +73,16 @@ def build_http(
             ),
             sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
+            pins=ShowcaseService(stores.streams, stores.showcase, cues, announcer, clock),
+            timeline=cues,
+            replays=stores.replays,
             clock=clock,
             urls=public_urls(settings),
             client_address=ClientAddress(settings.trusted_proxies),
             version=version("golive"),
             cors_origins=settings.cors_origins,
             documented_routes=DOCUMENTED_ROUTES,
+            extra_operations=outreach_operations(settings, stores, access.secrets.keys, clock),
             media=uploads.service,
             upload_receiver=uploads.receiver,
             derived=stores.derived,
@@ -78,6 +90,7 @@ def build_http(
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
+            on_answered=requests.answered,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
@@ -93,6 +106,7 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
         viewings=players,
     )
+    app.add_routes(webrtc)  # before what has the whole prefix
     app.add_subapp("/live", create_delivery(delivery))
     if media.private_vods is not None:
         vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))

@@ -62,8 +62,13 @@ async def do_jobs(
     on_started: Callable[[], None],
     stack: AsyncExitStack,
     runner_settings: RunnerSettings | None = None,
+    *,
+    on_swept: Callable[[], None] = lambda: None,
 ) -> None:
-    """Be a worker for `kinds` until `stopped` is set. Raises ConfigurationError."""
+    """Be a worker for `kinds` until `stopped` is set. Raises ConfigurationError.
+
+    on_swept: called whenever it has looked for jobs, whether there were any or not.
+    """
     threads = JobThreads(asyncio.get_running_loop())
     queue = _open_queue(settings, stack, threads.look_at)
     folder = settings.data_dir.absolute() / "jobs"
@@ -71,7 +76,7 @@ async def do_jobs(
         stores.jobs,
         queue,
         kinds,
-        _worker_name(),
+        worker_name(),
         folder,
         runner_settings or RunnerSettings(lease_s=settings.job_lease_s),
         random.Random(),  # noqa: S311 - spreads retries
@@ -87,6 +92,7 @@ async def do_jobs(
         stopped=stopped,
         grace_s=_STOP_GRACE_S,
         on_started=on_started,
+        on_swept=on_swept,
     )
 
 
@@ -105,7 +111,7 @@ def _open_queue(
     return queue
 
 
-def _worker_name() -> str:
+def worker_name() -> str:
     """Unlike any other worker's, also that of an earlier process with this id."""
     host = socket.gethostname()[:_MOST_HOST_CHARACTERS]
     return f"{host}:{os.getpid()}:{uuid4().hex[:8]}"

@@ -12,9 +12,12 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from controller.composition.objects import build_private_reader, build_uploader
+from controller.composition.webrtc_settings import webrtc_bounds, webrtc_network
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
+from controller.publishing.cues import CueKeeper
+from controller.publishing.encoders import Encoders
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
@@ -25,7 +28,15 @@ from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest import (
+    Admission,
+    ObjectStore,
+    PackagerNursery,
+    PackagingSettings,
+    SessionBudget,
+    SessionSupervisor,
+    WhipDesk,
+)
 from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
@@ -40,6 +51,8 @@ class MediaPlane:
     nginx: NginxRtmp
     space: SpaceGuard
     private_vods: S3ObjectStore | None
+    whip: WhipDesk
+    encoders: Encoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +70,31 @@ def build_media_plane(
     nginx_control: str,
     registry: CollectorRegistry,
     stack: AsyncExitStack,
+    nursery: PackagerNursery | None = None,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
+    whip = WhipDesk(webrtc_network(settings), webrtc_bounds(settings))
+    stack.push_async_callback(whip.close)
+    encoders = Encoders(nginx, whip)
     uploader = build_uploader(settings, objects, stack)
     supervisor = SessionSupervisor(
         data / "live",
         uploader,
-        nginx,
+        encoders,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
-        Admission(_budget(settings)),
+        Admission(budget_of(settings)),
+        nursery,
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
     space = SpaceGuard(_watched(settings), settings.space_steps_pct, economize=supervisor.economize)
     StorageMetrics(uploader, space, registry)
-    return MediaPlane(supervisor, nginx, space, build_private_reader(settings, stack))
+    private_vods = build_private_reader(settings, stack)
+    return MediaPlane(supervisor, nginx, space, private_vods, whip, encoders)
 
 
 def _watched(settings: Settings) -> dict[str, Path]:
@@ -88,7 +107,8 @@ def _watched(settings: Settings) -> dict[str, Path]:
     return folders
 
 
-def _budget(settings: Settings) -> SessionBudget:
+def budget_of(settings: Settings) -> SessionBudget:
+    """What encoders cost, and may cost together."""
     cores = len(os.sched_getaffinity(0))
     return SessionBudget(
         total=settings.session_budget or _BUDGET_PER_CORE * cores,
@@ -105,6 +125,7 @@ def build_lifecycle(
     visits: Visits,
     clock: Clock,
     on_finished: Callable[[UUID, bool], None],
+    cues: CueKeeper,
     stack: AsyncExitStack,
 ) -> Publishing:
     """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
@@ -125,6 +146,7 @@ def build_lifecycle(
         VodAddresses(settings.vod_base, settings.private_vod_base),
         clock,
         on_finished,
+        cues.cues_of,
     )
     stack.push_async_callback(recordings.close)
     retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)
@@ -133,11 +155,12 @@ def build_lifecycle(
     stack.push_async_callback(background.close)
     background.start(media.space.run(), "space")
     background.start(retention.run(), "retention")
+    background.start(cues.run(), "cues")
     lifecycle = StreamLifecycle(
         stores.streams,
         stores.publications,
         announcer,
-        media.nginx,
+        media.encoders,
         media.supervisor,
         recordings,
         visits,

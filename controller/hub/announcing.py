@@ -9,7 +9,9 @@ import structlog
 
 from controller.domain.ports import Clock
 from controller.domain.products import ProductTag
+from controller.domain.showcase import ProductPin
 from controller.domain.streams import Stream
+from controller.errors import ControllerError
 from controller.hub import payloads
 from controller.hub.broadcasting import Broadcaster
 from controller.hub.errors import RealtimeUnavailable
@@ -17,6 +19,7 @@ from controller.hub.figures import FigureWriter
 from controller.hub.rooms import Rooms
 
 _PUBLISH_S = 3.0
+_SUM_UP_S = 10.0
 
 
 class RoomAnnouncer:
@@ -41,8 +44,14 @@ class RoomAnnouncer:
         self._see(stream)
         await self._tell(stream.id, payloads.STREAM_ENDED, payloads.stream_ended(stream))
         opened = self._rooms.find(stream.id)
-        if opened is not None:
-            await self._figures.try_write(opened)
+        try:
+            async with asyncio.timeout(_SUM_UP_S):
+                if opened is not None:
+                    await self._figures.write(opened)
+                    await self._figures.beat()
+                await self._figures.sum_up(stream.id)
+        except (TimeoutError, ControllerError) as error:
+            self._log.warning("room_not_summed_up", reason=type(error).__name__)
 
     async def interrupted(self, stream: Stream) -> None:
         """The encoder has gone, and may come back."""
@@ -60,11 +69,18 @@ class RoomAnnouncer:
         """A product was pinned."""
         await self._tell(tag.stream_id, payloads.PRODUCT_TAGGED, payloads.product_tagged(tag))
 
+    async def product_pinned(self, pin: ProductPin) -> None:
+        """A product is shown beside the picture."""
+        await self._tell(pin.stream_id, payloads.PRODUCT_PINNED, payloads.product_pin(pin))
+
+    async def product_unpinned(self, pin: ProductPin) -> None:
+        """It no longer is."""
+        await self._tell(pin.stream_id, payloads.PRODUCT_UNPINNED, payloads.product_pin(pin))
+
     def _see(self, stream: Stream) -> None:
         opened = self._rooms.find(stream.id)
         if opened is not None:
             opened.room.state.stream = stream
-            self._rooms.recount(opened)
 
     async def _tell(self, stream_id: UUID, name: str, data: Mapping[str, Any]) -> None:
         try:

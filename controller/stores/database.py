@@ -1,21 +1,24 @@
 """A database behind one interface: bounded transactions over SQLite (WAL) or PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from controller.errors import StoreOutdated
 from controller.stores.driver_errors import DRIVER_ERRORS, translate
 
 _WRITE_OPTION = "golive_write"
+_WAL_RETRY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Database:
         self._engine = engine
         self._limits = limits
         self._expected_revision = expected_revision
+        self._failures = 0
         is_sqlite = engine.dialect.name == "sqlite"
         self._writers: asyncio.Lock | None = asyncio.Lock() if is_sqlite else None
         # Selects need no transaction of their own: on PostgreSQL this saves two round trips.
@@ -54,6 +58,12 @@ class Database:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
+
+    def figures(self) -> tuple[int, int, int]:
+        """Connections in use, how many there may be, and transactions that failed so far."""
+        pool = self._engine.pool
+        in_use = pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return in_use, self._limits.connections, self._failures
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -92,6 +102,7 @@ class Database:
             translated = translate(error)
             if translated is None:
                 raise
+            self._failures += 1
             raise translated from error
 
 
@@ -150,7 +161,7 @@ def _sqlite_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> As
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(limits.lock_s * 1000)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        dbapi_connection.run_async(lambda driver: _enter_wal(driver, limits.lock_s))
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
@@ -162,6 +173,24 @@ def _sqlite_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> As
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)
     return engine
+
+
+async def _enter_wal(driver: aiosqlite.Connection, limit_s: float) -> None:
+    """Switch the file to WAL, which it then keeps.
+
+    The switch needs the file for itself, and SQLite does not wait for that, whatever
+    `busy_timeout` says: of several that open a new file, all but one fail at once.
+    """
+    deadline_s = time.monotonic() + limit_s
+    while True:
+        try:
+            await (await driver.execute("PRAGMA journal_mode = WAL")).close()
+        except aiosqlite.OperationalError:
+            if time.monotonic() > deadline_s:
+                raise
+            await asyncio.sleep(_WAL_RETRY_S)
+        else:
+            return
 
 
 def _postgres_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> AsyncEngine:

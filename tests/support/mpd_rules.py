@@ -65,7 +65,21 @@ _GRAMMAR = {
     ),
     "Location": _Grammar({}, text=r"\S+"),  # DASH §5.3.1.3
     "Period": _Grammar(  # DASH §5.3.2.3
-        {"id": _TEXT, "start": _DURATION, "duration": _DURATION}, ("AdaptationSet",)
+        {"id": _TEXT, "start": _DURATION, "duration": _DURATION},
+        ("EventStream", "AdaptationSet"),
+    ),
+    "EventStream": _Grammar(  # DASH §5.10.2.2
+        {
+            "schemeIdUri": r"[a-z]+:.+",
+            "value": _TEXT,
+            "timescale": _UNSIGNED,
+            "presentationTimeOffset": _UNSIGNED,
+        },
+        ("Event",),
+        ("schemeIdUri",),
+    ),
+    "Event": _Grammar(
+        {"presentationTime": _UNSIGNED, "duration": _UNSIGNED, "id": _UNSIGNED}, text=r"(?s).*"
     ),
     "AdaptationSet": _Grammar(  # DASH §5.3.3.3
         {
