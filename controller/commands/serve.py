@@ -1,6 +1,7 @@
 """`golive serve`."""
 
 import asyncio
+import gc
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,10 @@ from controller.launcher import Launcher
 from controller.open_files import raise_open_files_limit
 from ingest import PackagerNursery
 
+_COLLECT_AFTER = (2_000, 10, 100)
+"""Objects, and collections of each generation. Requests that wait are thousands of objects that
+are no garbage; looking through all of them takes half a second, in which nobody is answered."""
+
 
 @click.command
 @data_option
@@ -34,6 +39,7 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
 
     def run() -> int:
         # In the daemon, not in its launcher: the worker's parent is the one that serves.
+        gc.set_threshold(*_COLLECT_AFTER)
         worker = _worker(data_dir, config_file)
         nursery = PackagerNursery.fork()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
