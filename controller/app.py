@@ -26,6 +26,7 @@ from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.publishing.cues import CueKeeper
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
@@ -155,9 +156,12 @@ async def _start(
     viewers = build_viewers(access)
     preparation = build_preparation(settings, stores, media, objects)
     room = build_room(settings, stores, media, preparation, viewers, limits, clock)
+    cues = CueKeeper(stores.showcase, media.supervisor, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
-    published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
+    published = build_lifecycle(
+        settings, stores, media, announcer, visits, clock, finished, cues, stack
+    )
     lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
@@ -175,12 +179,14 @@ async def _start(
         published,
         announcer,
         players,
+        cues,
         limits,
         clock,
     )
     socket_io = add_room(app, room, access, viewers, settings, limits)
     await media.supervisor.warm()
     await lifecycle.recover()
+    await cues.look()
     derived.start()
     private = create_hooks(publishing)
     private.add_routes([metrics_route(registry)])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ingest.clock import Clock, SystemClock
+    from ingest.cues import TAG_SHOWN_S, Cue, CueKind, Point
     from ingest.delivery.app import Delivery, create_delivery
     from ingest.delivery.vod_app import VodDelivery, create_vod_delivery
     from ingest.errors import (
@@ -55,9 +56,12 @@ __all__ = [
     "HLS_NAME",
     "LATENESS_BOUNDS_S",
     "POSTER_NAME",
+    "TAG_SHOWN_S",
     "VIDEO_TASK",
     "Admission",
     "Clock",
+    "Cue",
+    "CueKind",
     "Delivery",
     "IngestError",
     "Keep",
@@ -73,6 +77,7 @@ __all__ = [
     "PackagerNursery",
     "PackagingSettings",
     "PlaybackAuthorizer",
+    "Point",
     "PublicationProbe",
     "RecordingPlan",
     "SessionBudget",
@@ -103,9 +108,12 @@ _HOMES = {
     "HLS_NAME": "ingest.transcode.objects",
     "LATENESS_BOUNDS_S": "ingest.session.health",
     "POSTER_NAME": "ingest.transcode.objects",
+    "TAG_SHOWN_S": "ingest.cues",
     "VIDEO_TASK": "ingest.transcode.objects",
     "Admission": "ingest.session.admission",
     "Clock": "ingest.clock",
+    "Cue": "ingest.cues",
+    "CueKind": "ingest.cues",
     "Delivery": "ingest.delivery.app",
     "IngestError": "ingest.errors",
     "Keep": "ingest.settings",
@@ -121,6 +129,7 @@ _HOMES = {
     "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
     "PlaybackAuthorizer": "ingest.ports",
+    "Point": "ingest.cues",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
     "SessionBudget": "ingest.session.admission",

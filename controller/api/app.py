@@ -28,6 +28,8 @@ from controller.api.public_urls import PublicUrls
 from controller.api.reading import MOST_BODY_BYTES
 from controller.api.recording_routes import RecordingHandlers, recording_operations
 from controller.api.registry import AnyOperation, DocumentedRoute
+from controller.api.replay import ReplayHandlers, replay_operations
+from controller.api.showcase import ShowcaseHandlers, showcase_operations
 from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
 from controller.api.uploads import PATH as UPLOAD_PATH
@@ -49,7 +51,9 @@ from controller.domain.ports import (
     UserStore,
 )
 from controller.domain.recordings import RecordingService
+from controller.domain.replay import ReplayService, ReplayStore
 from controller.domain.session_health import SessionMonitor
+from controller.domain.showcase import MediaTimeline, ShowcaseService
 from controller.domain.stream_service import StreamKeyring, StreamService
 
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -72,6 +76,9 @@ class ApiDependencies:
     recordings: RecordingService
     sessions: SessionMonitor
     announcer: StreamAnnouncer
+    pins: ShowcaseService
+    timeline: MediaTimeline
+    replays: ReplayStore
     clock: Clock
     urls: PublicUrls
     client_address: ClientAddress
@@ -150,6 +157,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         engagement=deps.engagement,
         audience=streams,
         announcer=deps.announcer,
+        timeline=deps.timeline,
         clock=deps.clock,
     )
     clips = ClipService(
@@ -169,6 +177,8 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
         ),
+        *showcase_operations(ShowcaseHandlers(deps.pins)),
+        *replay_operations(ReplayHandlers(ReplayService(deps.streams, streams, deps.replays))),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
         *media_operations(MediaHandlers(deps.media, deps.urls)),
         *clip_operations(ClipHandlers(clips, deps.urls)),

@@ -15,6 +15,7 @@ from controller.composition.objects import build_private_reader, build_uploader
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
+from controller.publishing.cues import CueKeeper
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
@@ -114,6 +115,7 @@ def build_lifecycle(
     visits: Visits,
     clock: Clock,
     on_finished: Callable[[UUID, bool], None],
+    cues: CueKeeper,
     stack: AsyncExitStack,
 ) -> Publishing:
     """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
@@ -134,6 +136,7 @@ def build_lifecycle(
         VodAddresses(settings.vod_base, settings.private_vod_base),
         clock,
         on_finished,
+        cues.cues_of,
     )
     stack.push_async_callback(recordings.close)
     retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)
@@ -142,6 +145,7 @@ def build_lifecycle(
     stack.push_async_callback(background.close)
     background.start(media.space.run(), "space")
     background.start(retention.run(), "retention")
+    background.start(cues.run(), "cues")
     lifecycle = StreamLifecycle(
         stores.streams,
         stores.publications,

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
+from ingest.cues import Cue
 from ingest.derive.recording import Recording, recording_of
 from ingest.errors import IngestError
 from ingest.ports import PublicationProbe
@@ -199,10 +200,21 @@ class SessionSupervisor:
             give_up()
         await asyncio.wait({task}, timeout=timeout_s)
 
+    def open_streams(self) -> list[str]:
+        """The streams that this daemon serves."""
+        return [*self._media]
+
+    def show_cues(self, stream_id: str, cues: Sequence[Cue]) -> None:
+        """Have the stream's playlists tell these cues instead of those before; nothing happens
+        for a stream that this daemon does not serve."""
+        media = self._media.get(stream_id)
+        if media is not None and tuple(cues) != tuple(media.window.cues):
+            media.window.show(tuple(cues))
+
     async def finish_stream(
-        self, stream_id: str, plan: RecordingPlan, *, reason: str
+        self, stream_id: str, plan: RecordingPlan, *, reason: str, cues: Sequence[Cue] = ()
     ) -> Vod | None:
-        """End the stream's playlists and publish its recording; its session is over.
+        """End the stream's playlists and publish its recording with its cues; its session is over.
 
         None when nothing was recorded. Raises ObjectStoreError when the store does not take
         everything in time: calling again goes on where it stopped.
@@ -217,7 +229,7 @@ class SessionSupervisor:
         await media.recorder.stored(_STORE_WAIT_S)
         recorded = media.recorder.presentation()
         return await publish_vod(
-            stream_id, recorded, self._uploader, private=media.recorder.private
+            stream_id, recorded, self._uploader, private=media.recorder.private, cues=cues
         )
 
     async def forget_stream(self, stream_id: str, *, remove_files: bool) -> None:

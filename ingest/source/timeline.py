@@ -212,7 +212,8 @@ class Timeline:
             return None
         hole = track.sample_rate // _HOLE_PARTS
         if self._silent is not None and dts is not None and (self._filling or stamped - dts > hole):
-            self._fill(dts, stamped, track)
+            rest = max(0, stamped - dts) % track.frame_samples
+            self._fill(dts + rest, stamped, track)
             dts, self._audio_error, self._filling = max(stamped, self._audio_dts or 0), 0.0, False
         elif dts is None:
             dts = stamped
