@@ -254,6 +254,23 @@ def test_a_player_whose_daemon_is_killed_is_answered_by_the_next(edge):
     assert answer.json["pid"] not in {daemon.pid for daemon in daemons}
 
 
+def test_idle_connections_to_a_killed_daemon_cost_no_player_its_answer(edge):
+    """There are more of them than tries, and the kernel closes them last."""
+    daemons = [one for one in edge.process.descendants() if "stand_in_daemon" in str(one.cmdline())]
+    path = f"/live/{STREAM}/video.m3u8?sleep="
+    with ThreadPoolExecutor(24) as pool:
+        held = [pool.submit(ask, edge, f"{path}3.{i}") for i in range(4)]
+        for i in range(4):
+            wait_until(lambda i=i: edge.holds(f"{path}3.{i}"), 10, "all are with the daemon")
+        for one in [pool.submit(ask, edge, f"{path}0.{i + 10}") for i in range(20)]:
+            assert one.result(20).status == 200
+        for daemon in daemons:
+            daemon.kill()
+        answers = [one.result(20) for one in held]
+
+    assert [answer.status for answer in answers] == [200] * 4
+
+
 def test_the_access_log_has_neither_queries_nor_keys(edge):
     log = edge.data / "logs" / "access.log"
     ask(edge, "/api/v1/marker?token=very-secret-token")
