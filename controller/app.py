@@ -11,6 +11,7 @@ import structlog
 
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
+from controller.composition.coaching import build_coaching
 from controller.composition.derived import build_derived
 from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
@@ -134,6 +135,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
+    coaching = build_coaching(settings, media, announcer, clock, stack)
     players = player_sessions(room, viewers)
     app = build_http(
         settings,
@@ -146,6 +148,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         announcer,
         players,
         cues,
+        coaching,
         limits,
         clock,
     )

@@ -20,6 +20,7 @@ from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
+from controller.publishing.coaching import Coaching
 from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -41,6 +42,7 @@ def build_http(
     announcer: RoomAnnouncer,
     players: PlayerSessions,
     cues: CueKeeper,
+    coaching: Coaching,
     limits: HubLimits,
     clock: Clock,
 ) -> web.Application:
@@ -68,6 +70,7 @@ def build_http(
                 stores.streams, stores.recordings, publishing.recordings, publishing.rules
             ),
             sessions=SupervisedSessions(media.supervisor),
+            coaches=coaching,
             announcer=announcer,
             pins=ShowcaseService(stores.streams, stores.showcase, cues, announcer, clock),
             timeline=cues,
