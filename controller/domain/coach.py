@@ -274,9 +274,11 @@ def _drops_frames(readings: Readings) -> bool:
 
 
 def _is_unsteady(readings: Readings) -> bool:
-    rates = [one.video_bits_per_s for one in readings]
+    rates = [one.video_bits_per_s for one in readings if one.video_bits_per_s]
+    if len(rates) < _KEPT:
+        return False
     usual = fmean(rates)
-    if len(rates) < _KEPT or usual < _LEAST_VIDEO_BITS_PER_S:
+    if usual < _LEAST_VIDEO_BITS_PER_S:
         return False
     return fmean(abs(rate - usual) for rate in rates) > _UNSTEADY * usual
 
