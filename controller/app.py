@@ -33,10 +33,12 @@ from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import database_url, open_stores
 from controller.system_clock import SystemClock
+from ingest import PackagerNursery, SessionSupervisor
 
 EXIT_STOPPED = 0
 EXIT_FAILED = 1
 _ROOM_START_S = 15.0
+_TAKE_UP_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,13 @@ async def serve(
     *,
     ready: Callable[[], None] | None = None,
     worker_command: Sequence[str] = (),
+    nursery: PackagerNursery | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
     `ready` is called once both listeners answer. `worker_command` starts a worker of background
-    jobs, which is kept running; none when it is empty or the settings want none. A background part
+    jobs, which is kept running; none when it is empty or the settings want none. `nursery` forks
+    packagers. A background part
     that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
     journals.
     """
@@ -78,11 +82,9 @@ async def serve(
         loop.add_signal_handler(number, stopped.set)
     try:
         async with AsyncExitStack() as stack:
-            running = await _start(settings, stack)
-            if worker_command and settings.job_workers:
-                worker = WorkerKeeper(worker_command)
-                stack.push_async_callback(worker.close)
-                worker.start()
+            starts = _LateStarts(worker_command if settings.job_workers else ())
+            stack.push_async_callback(starts.close)
+            running = await _start(settings, stack, starts, nursery)
             log.info("daemon_ready", http=Addresses.of(settings).http)
             if ready is not None:
                 ready()
@@ -101,7 +103,39 @@ async def serve(
     return EXIT_STOPPED
 
 
-async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None]:
+class _LateStarts:
+    """Processes that take the CPU for a second, and that nobody waits for: they start once the
+    streams that were live before this daemon go on."""
+
+    def __init__(self, worker_command: Sequence[str]) -> None:
+        self._keeper = WorkerKeeper(worker_command) if worker_command else None
+        self._starting: asyncio.Task[None] | None = None
+
+    def begin(self, supervisor: SessionSupervisor) -> None:
+        """Wait for them in the background."""
+        self._starting = asyncio.create_task(self._start(supervisor), name="late starts")
+
+    async def _start(self, supervisor: SessionSupervisor) -> None:
+        await supervisor.wait_taken_up(_TAKE_UP_WAIT_S)
+        supervisor.warm_spare()
+        if self._keeper is not None:
+            self._keeper.start()
+
+    async def close(self) -> None:
+        """End what has started."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+        if self._keeper is not None:
+            await self._keeper.close()
+
+
+async def _start(
+    settings: Settings,
+    stack: AsyncExitStack,
+    late: _LateStarts,
+    nursery: PackagerNursery | None,
+) -> asyncio.Task[None]:
     """Build everything and open the listeners; `stack` undoes it in reverse.
 
     Answers the background work, which goes on until cancelled.
@@ -115,7 +149,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
     objects = build_store(settings, stack)
-    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
+    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack, nursery)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
     limits, visits = HubLimits(), Visits()
@@ -166,7 +200,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
-    media.supervisor.warm_spare()
+    late.begin(media.supervisor)
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
+    from ingest.session.nursery import PackagerNursery
     from ingest.session.session import SessionSpec
     from ingest.session.state import SessionState
     from ingest.session.supervisor import SessionSupervisor
@@ -73,6 +74,7 @@ __all__ = [
     "ObjectStoreError",
     "ObjectStoreRefused",
     "OverBudget",
+    "PackagerNursery",
     "PackagingSettings",
     "PlaybackAuthorizer",
     "Point",
@@ -124,6 +126,7 @@ _HOMES = {
     "ObjectStoreError": "ingest.errors",
     "ObjectStoreRefused": "ingest.errors",
     "OverBudget": "ingest.errors",
+    "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
     "PlaybackAuthorizer": "ingest.ports",
     "Point": "ingest.cues",

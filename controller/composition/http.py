@@ -12,6 +12,7 @@ from controller.composition.access import Access
 from controller.composition.derived import DerivedParts, public_urls
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane, Publishing
+from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock
 from controller.domain.recordings import RecordingService
@@ -81,6 +82,7 @@ def build_http(
             version=version("golive"),
             cors_origins=settings.cors_origins,
             documented_routes=DOCUMENTED_ROUTES,
+            extra_operations=outreach_operations(settings, stores, access.secrets.keys, clock),
             media=uploads.service,
             upload_receiver=uploads.receiver,
             derived=stores.derived,

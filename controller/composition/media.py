@@ -26,7 +26,14 @@ from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest import (
+    Admission,
+    ObjectStore,
+    PackagerNursery,
+    PackagingSettings,
+    SessionBudget,
+    SessionSupervisor,
+)
 from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
@@ -58,6 +65,7 @@ def build_media_plane(
     nginx_control: str,
     registry: CollectorRegistry,
     stack: AsyncExitStack,
+    nursery: PackagerNursery | None = None,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
@@ -71,6 +79,7 @@ def build_media_plane(
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
         Admission(_budget(settings)),
+        nursery,
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)

@@ -9,6 +9,7 @@ from controller.stores.database import Database, DatabaseLimits, open_database
 from controller.stores.derived import SqlDerived
 from controller.stores.engagement import SqlEngagement
 from controller.stores.jobs import SqlJobs
+from controller.stores.notification_queue import SqlNotifications
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
 from controller.stores.recordings import SqlRecordings
@@ -18,6 +19,8 @@ from controller.stores.showcase import SqlShowcase
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
 from controller.stores.users import SqlUsers
+from controller.stores.webhook_queue import SqlWebhookQueue
+from controller.stores.webhooks import SqlWebhooks
 
 DATABASE_FILE = "golive.db"
 
@@ -39,6 +42,9 @@ class Stores:
     derived: SqlDerived
     showcase: SqlShowcase
     replays: SqlReplays
+    webhooks: SqlWebhooks
+    webhook_queue: SqlWebhookQueue
+    notifications: SqlNotifications
 
 
 def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
@@ -61,6 +67,9 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         derived=SqlDerived(database, clock),
         showcase=SqlShowcase(database, clock),
         replays=SqlReplays(database),
+        webhooks=SqlWebhooks(database, clock),
+        webhook_queue=SqlWebhookQueue(database, clock),
+        notifications=SqlNotifications(database, clock),
     )
 
 

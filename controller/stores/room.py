@@ -67,7 +67,7 @@ class SqlRooms:
     async def record(self, stream_id: UUID, figures: RoomFigures) -> None:
         """See `RoomStore.record`; StreamNotFound."""
         async with self._database.write() as connection:
-            await add_figures(connection, stream_id, figures)
+            await add_figures(connection, stream_id, figures, self._clock.now())
 
     async def moderate(self, moderation: Moderation) -> None:
         """See `RoomStore.moderate`; StreamNotFound."""

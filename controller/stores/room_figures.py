@@ -9,7 +9,9 @@ from sqlalchemy import Float, Update, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.room import RoomFigures
+from controller.stores.outbox import tell_milestones
 from controller.stores.room_schema import chat_messages, room_rules, room_visits
+from controller.stores.rows import stream_from
 from controller.stores.schema import (
     stream_reactions,
     stream_viewer_samples,
@@ -24,9 +26,12 @@ _ROWS_AT_ONCE = 500
 _MORE_WATCHED = {"watched_s": room_visits.c.watched_s + bindparam("watched", type_=Float)}
 
 
-async def add_figures(connection: AsyncConnection, stream_id: UUID, figures: RoomFigures) -> None:
+async def add_figures(
+    connection: AsyncConnection, stream_id: UUID, figures: RoomFigures, now: datetime
+) -> None:
     """Add to the stream's figures; StreamNotFound."""
     row = await lock_stream(connection, stream_id)
+    await tell_milestones(connection, stream_from(row), figures.peak_viewers, now)
     fresh = await _add_visits(connection, stream_id, figures)
     said = await _add_messages(connection, figures)
     await _add_leavings(connection, stream_id, figures)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, RowMapping
 
-from controller.domain.people import Position, User
+from controller.domain.geography import Position
+from controller.domain.people import User
 from controller.domain.products import Product
 from controller.domain.publications import Publication, Publisher, StoredKey
 from controller.domain.room import ChatMessage

@@ -362,7 +362,8 @@ class LiveWindow:
     def _trim(self, name: str, state: RenditionState) -> None:
         """Take out what is behind the window, and files whose time has come.
 
-        The first rendition decides; the others list the same Media Sequence Numbers.
+        The first rendition decides; the others begin with the same Media Sequence Number at once,
+        or one of them would be alone in a Period of its own.
         """
         leader = next(iter(self._renditions.values()))
         target_s = leader.first.target_duration_s
@@ -375,9 +376,10 @@ class LiveWindow:
                 and state.finished_s - state.oldest.duration_s > keep_s
             ):
                 self._take_out(name, state)
-        elif leader.listed:
-            while state.listed > 1 and state.oldest_msn < leader.oldest_msn:
-                self._take_out(name, state)
+        if leader.listed:
+            for other_name, other in self._renditions.items():
+                while other.listed > 1 and other.oldest_msn < leader.oldest_msn:
+                    self._take_out(other_name, other)
         self._retire_parts(name, state)
         for due in (state.removed, state.removed_parts):
             while due and due[0].at_s <= state.media_s:
@@ -393,6 +395,7 @@ class LiveWindow:
         target_s = state.first.target_duration_s
         longest_s = state.finished_s + target_s
         segment = state.pop_oldest()
+        state.snapshot = None
         state.finished_s -= segment.duration_s
         state.finished_size -= segment.size
         state.dependent -= not segment.independent

@@ -87,7 +87,7 @@ async def test_going_down_leaves_nothing_behind(empty_url):
 
 
 async def test_daemons_that_start_together_migrate_once(empty_url):
-    await asyncio.gather(*(migrate(empty_url) for _ in range(3)))
+    await asyncio.gather(*(migrate(empty_url) for _ in range(6)))
     assert await look(empty_url, differences) == []
 
 

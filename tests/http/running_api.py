@@ -22,6 +22,7 @@ from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.playback import PlaybackGate, PlaybackTokens
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey
+from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
 from controller.domain.coach import Advice
@@ -287,6 +288,9 @@ def dependencies(
         version="0.0.test",
         cors_origins=("https://app.test",),
         readiness=(ReadinessCheck("database", stores.database.check),),
+        extra_operations=outreach_operations(
+            load_settings(public_url=PUBLIC_URL), stores, KEY_SECRET, clock
+        ),
     )
 
 
