@@ -98,8 +98,11 @@ class RoomState:
             "slowMode": self.slow_mode_s,
             "pinnedMessage": self.pinned_message and payloads.chat_message(self.pinned_message),
             "pinnedProduct": self.pinned_product and payloads.pinned_product(self.pinned_product),
-            "activePin": self.active_pin and payloads.active_pin(self.active_pin),
+            "activePin": None if self.is_over else self._shown_now(),
         }
+
+    def _shown_now(self) -> Any:
+        return self.active_pin and payloads.active_pin(self.active_pin)
 
     def _remember(self, message: ChatMessage) -> None:
         self.history[message.id] = message

@@ -19,10 +19,11 @@ from tests.support.servers import golive_server
 
 pytestmark = pytest.mark.e2e
 
-BEHIND_S = float(os.environ.get("GOLIVE_TEST_CUES_BEHIND_S", "7"))
+BEHIND_S = float(os.environ.get("GOLIVE_TEST_CUES_BEHIND_S", "6.5"))
 """How far behind live the farther players are; 20 for the full length."""
 
 CUES = 3
+RECORDED = {HLS_JS: "m3u8", DASH_JS: "mpd"}
 FRAME_S = 1 / FRAME_RATE
 ROUNDING_S = 0.002
 """PROGRAM-DATE-TIME, START-DATE and FLV's stamps are in milliseconds."""
@@ -135,7 +136,7 @@ def test_every_player_meets_a_cue_on_its_frame(server, browser, counted):
     stream = server.live_stream("cues")
     with ExitStack() as stack:
         pusher = stack.enter_context(Pusher(counted, server.push_url(stream.key)))
-        pusher.wait_frames(int((BEHIND_S + 4) * FRAME_RATE), BEHIND_S + 60)
+        pusher.wait_frames(int((BEHIND_S + 2) * FRAME_RATE), BEHIND_S + 60)
         pages = open_players(stack, browser, server, stream)
         latency = {who: page.sample().latency_s for who, page in pages.items()}
         print({f"{who[0]} {who[1]:g}": round(latency[who], 2) for who in latency})
@@ -167,11 +168,17 @@ def has_all(page, expected) -> bool:
 
 def check_recording(server, browser, stream, expected):
     """The same frames again, played from a little before the first."""
-    before_s = min(expected.values()) / FRAME_RATE - 2
-    for player, suffix in ((HLS_JS, "m3u8"), (DASH_JS, "mpd")):
-        url = server.vod(stream.id, suffix)
-        with browser.play_cues(player, url, live=False) as page:
+    before_s = min(expected.values()) / FRAME_RATE - 1
+    urls = {player: server.vod(stream.id, suffix) for player, suffix in RECORDED.items()}
+    with ExitStack() as stack:
+        pages = {
+            player: stack.enter_context(browser.play_cues(player, url, live=False))
+            for player, url in urls.items()
+        }
+        for page in pages.values():
             page.wait_playing()
             page.page.evaluate(f"document.getElementById('video').currentTime = {before_s}")
+        for player, page in pages.items():
             page.wait(lambda _, page=page: has_all(page, expected), 30, "told all")
             check(f"{player}, recording", read_cues(page.page), expected)
+            assert page.sample().errors == []

@@ -1,8 +1,10 @@
 "use strict";
 
 // Shows the host's products at their moment of the media, from the metadata that the playlist
-// carries (EXT-X-DATERANGE): a pin as a card, a tag as a dot in the picture. hls.js and Safari both
-// hand it out as cues of a metadata track, one for each attribute.
+// carries (EXT-X-DATERANGE): a pin as a card, a tag as a dot in the picture. Safari hands them out
+// as cues of a metadata track, one for each attribute. hls.js does so, too, but what is in the first
+// playlist it puts into a track that Chromium empties when it loads it: so with hls.js the date
+// ranges become cues of a track of our own.
 
 class Products {
   static ID = "X-GOLIVE-PRODUCT-ID";
@@ -16,11 +18,15 @@ class Products {
     this.tags = tags;
     this.known = known;
     this.shown = "";
+    this.ours = video.addTextTrack("metadata", "products");
+    this.ours.mode = "hidden";
+    this.cues = new Map(); // by the date range's id
+    this.follow(this.ours);
     video.textTracks.addEventListener("addtrack", (event) => this.follow(event.track));
     for (const track of video.textTracks) this.follow(track);
     video.addEventListener("timeupdate", () => this.refresh());
     video.addEventListener("seeked", () => this.refresh());
-    video.addEventListener("emptied", () => this.refresh());
+    video.addEventListener("emptied", () => this.take({}));
     window.addEventListener("resize", () => this.refresh(true));
     video.addEventListener("resize", () => this.refresh(true));
   }
@@ -31,12 +37,47 @@ class Products {
     track.addEventListener("cuechange", () => this.refresh());
   }
 
+  // The date ranges of the playlist as hls.js has them now.
+  take(ranges) {
+    for (const [id, cue] of this.cues) {
+      if (ranges[id]) continue;
+      this.ours.removeCue(cue);
+      this.cues.delete(id);
+    }
+    for (const range of Object.values(ranges)) {
+      if (Products.ID in range.attr && Number.isFinite(range.startTime)) this.place(range);
+    }
+    this.refresh();
+  }
+
+  // A cue for the range, or its time as it is known now.
+  place(range) {
+    const starts = range.startTime;
+    const ends = range.duration === null ? Number.POSITIVE_INFINITY : starts + range.duration;
+    let cue = this.cues.get(range.id);
+    if (!cue) {
+      cue = new VTTCue(starts, ends, "");
+      cue.id = range.id;
+      cue.range = { id: range.id, starts };
+      for (const key of [Products.ID, Products.X, Products.Y]) {
+        if (key in range.attr) cue.range[key] = range.attr[key];
+      }
+      this.cues.set(range.id, cue);
+      this.ours.addCue(cue);
+    } else if (cue.startTime !== starts || cue.endTime !== ends) {
+      cue.startTime = starts;
+      cue.endTime = ends;
+      cue.range.starts = starts;
+    }
+  }
+
   // What is to be seen now: a pin, and of each product the tag that began last.
   get active() {
     const found = new Map();
     for (const track of this.video.textTracks) {
       if (track.kind !== "metadata") continue;
       for (const cue of track.activeCues || []) {
+        if (cue.range) found.set(cue.id, cue.range);
         const { key, data } = cue.value || {};
         if (typeof key !== "string" || !key.startsWith("X-GOLIVE-")) continue;
         const id = cue.id || `${cue.startTime}-${cue.endTime}`;
@@ -83,7 +124,7 @@ class Products {
 
   // A dot and the product's name, where the picture is within the video's box.
   dot(tag) {
-    const place = this.place(Number(tag[Products.X]), Number(tag[Products.Y]));
+    const place = this.within(Number(tag[Products.X]), Number(tag[Products.Y]));
     const dot = document.createElement("div");
     dot.className = "tag";
     dot.dataset.product = tag[Products.ID];
@@ -96,7 +137,7 @@ class Products {
     return dot;
   }
 
-  place(x, y) {
+  within(x, y) {
     const { clientWidth: width, clientHeight: height, videoWidth, videoHeight } = this.video;
     if (!videoWidth || !videoHeight) return { x: x * width, y: y * height };
     const scale = Math.min(width / videoWidth, height / videoHeight);

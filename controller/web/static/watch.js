@@ -71,6 +71,7 @@ function play(kind, url) {
       page.started = false;
       refresh();
     },
+    onDateRanges: (ranges) => products.take(ranges),
   });
   page.playback.start();
   replay.play(kind === "recording");
