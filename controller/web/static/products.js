@@ -8,6 +8,7 @@
 
 class Products {
   static ID = "X-GOLIVE-PRODUCT-ID";
+  static NEVER = Number.MAX_VALUE; // some browsers refuse an infinite end
   static X = "X-GOLIVE-X";
   static Y = "X-GOLIVE-Y";
 
@@ -53,7 +54,7 @@ class Products {
   // A cue for the range, or its time as it is known now.
   place(range) {
     const starts = range.startTime;
-    const ends = range.duration === null ? Number.POSITIVE_INFINITY : starts + range.duration;
+    const ends = range.duration === null ? Products.NEVER : starts + range.duration;
     let cue = this.cues.get(range.id);
     if (!cue) {
       cue = new VTTCue(starts, ends, "");

@@ -56,7 +56,8 @@ const placed = new Map();
 
 function place(ranges) {
   for (const range of Object.values(ranges)) {
-    const ends = range.duration === null ? Number.POSITIVE_INFINITY : range.startTime + range.duration;
+    if (!Number.isFinite(range.startTime)) continue; // not placed yet
+    const ends = range.duration === null ? Number.MAX_VALUE : range.startTime + range.duration;
     let cue = placed.get(range.id);
     if (!cue) {
       cue = new VTTCue(range.startTime, ends, "");
@@ -76,7 +77,7 @@ const PLAYERS = {
     const hls = new Hls(behind ? { liveSyncDuration: behind, liveMaxLatencyDuration: behind + 20 } : { lowLatencyMode: live });
     window.player = hls;
     latencyOf = () => (live ? hls.latency : NaN);
-    hls.on(Hls.Events.ERROR, (_, data) => data.fatal && probing.error(`hls.js: ${data.type} ${data.details}`));
+    hls.on(Hls.Events.ERROR, (_, data) => (data.fatal || data.details === "internalException") && probing.error(`hls.js: ${data.type} ${data.details}`));
     hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => place(details.dateRanges));
     hls.on(Hls.Events.LEVEL_PTS_UPDATED, (_, { details }) => place(details.dateRanges));
     hls.loadSource(url);
