@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -95,16 +94,23 @@ def open_players(stack, browser, server, stream):
 
 
 def show_products(server, stream):
-    """Pin and tag a few times; each cue's id, and its moment."""
+    """Pin and tag a few times, each until the playlist tells it; each cue's start by its id, and
+    those of the pins as the API has answered them."""
     path = f"/streams/{stream.id}/products/{product_of(server, stream)}"
-    moments = {}
-    for n in range(CUES):
-        pinned = server.expect(200, "POST", f"{path}/pin", {}, token=stream.token)
+    playlist = f"{server.url}/live/{stream.id}/video.m3u8"
+    told, pinned = {}, []
+
+    def all_told() -> bool:
+        told.update(told_ranges(text_of(playlist)))
+        return len(told) == 2 * len(pinned)
+
+    for _ in range(CUES):
+        answer = server.expect(200, "POST", f"{path}/pin", {}, token=stream.token)
         server.expect(200, "POST", f"{path}/tag", {"x": 0.25, "y": 0.5}, token=stream.token)
-        moments[n] = moment_s(pinned["at"])
-        time.sleep(0.4)  # how long a product is shown
+        pinned.append(moment_s(answer["at"]))
+        wait_until(all_told, 30, "the playlist tells both")
         server.expect(200, "DELETE", f"{path}/pin", token=stream.token)
-    return moments
+    return told, pinned
 
 
 def product_of(server, stream):
@@ -143,16 +149,9 @@ def test_every_player_meets_a_cue_on_its_frame(server, browser, counted):
         for player in (HLS_JS, DASH_JS):
             assert latency[player, BEHIND_S] > latency[player, 0.0] + 2
         zero_s = first_frame_s(server, stream)
-        pins = show_products(server, stream)
-        told = {}
-
-        def all_told() -> bool:
-            told.update(told_ranges(text_of(f"{server.url}/live/{stream.id}/video.m3u8")))
-            return len(told) == 2 * CUES
-
-        wait_until(all_told, 20, "all cues in the playlist")
+        told, pinned = show_products(server, stream)
         starts = sorted(at for name, at in told.items() if name.startswith("pin-"))
-        assert starts == pytest.approx(sorted(pins.values()), abs=ROUNDING_S)
+        assert starts == pytest.approx(sorted(pinned), abs=ROUNDING_S)
         expected = {name: (at - zero_s) * FRAME_RATE for name, at in told.items()}
         for who, page in pages.items():
             page.wait(lambda _, page=page: has_all(page, expected), BEHIND_S + 30, "told all")
