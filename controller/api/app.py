@@ -19,7 +19,7 @@ from controller.api.docs_page import docs_page
 from controller.api.engagement import EngagementHandlers, PlaybackGranter
 from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
-from controller.api.health_routes import StreamHealthHandlers, health_operations
+from controller.api.health_routes import CoachMonitor, StreamHealthHandlers, health_operations
 from controller.api.media import MediaHandlers, media_operations
 from controller.api.middleware import (
     OnAnswered,
@@ -81,6 +81,7 @@ class ApiDependencies:
     publishing: PublishingControl
     recordings: RecordingService
     sessions: SessionMonitor
+    coaches: CoachMonitor
     announcer: StreamAnnouncer
     pins: ShowcaseService
     timeline: MediaTimeline
@@ -180,7 +181,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
         *recording_operations(RecordingHandlers(deps.recordings)),
-        *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
+        *health_operations(StreamHealthHandlers(deps.streams, deps.sessions, deps.coaches)),
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
         ),

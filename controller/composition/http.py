@@ -22,6 +22,7 @@ from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
 from controller.observing.requests import RequestMetrics
+from controller.publishing.coaching import Coaching
 from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -43,6 +44,7 @@ def build_http(
     announcer: RoomAnnouncer,
     players: PlayerSessions,
     cues: CueKeeper,
+    coaching: Coaching,
     limits: HubLimits,
     webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
@@ -72,6 +74,7 @@ def build_http(
                 stores.streams, stores.recordings, publishing.recordings, publishing.rules
             ),
             sessions=SupervisedSessions(media.supervisor),
+            coaches=coaching,
             announcer=announcer,
             pins=ShowcaseService(stores.streams, stores.showcase, cues, announcer, clock),
             timeline=cues,

@@ -80,6 +80,7 @@ class Pipeline:
         self.checkpoint_offset = 0
         self._frames = dict.fromkeys(MediaKind, 0)
         self._intake = IntakeMeter()
+        self._read_at_s = clock.monotonic_s()
 
     def report(self, notifications_dropped: int) -> SessionReport:
         """What was counted."""
@@ -99,6 +100,9 @@ class Pipeline:
         """How it fares since this was last asked."""
         intake, counters = self._intake, self._counters
         video, audio = intake.video.read(), intake.audio.read()
+        read_at_s = self._clock.monotonic_s()
+        took_s, self._read_at_s = read_at_s - self._read_at_s, read_at_s
+        picture = next((t for t in self._tracks if isinstance(t, VideoFormat)), None)
         sound = next((t for t in self._tracks if isinstance(t, AudioFormat)), None)
         return SessionHealth(
             video_bits_per_s=video.bits_per_s,
@@ -109,6 +113,10 @@ class Pipeline:
             audio_drift_s=self._timeline.audio_error / sound.sample_rate if sound else 0.0,
             dropped=counters.dropped_before_start,
             repaired=counters.repaired_dts + counters.audio_reanchored + counters.drift_corrected,
+            video_codec=picture.codec.value if picture else "",
+            audio_codec=sound.codec.value if sound else "",
+            has_b_frames=video.is_reordered,
+            pace=max(video.span_s, audio.span_s) / took_s if took_s > 0 else 1.0,
         )
 
     @property

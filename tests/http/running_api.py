@@ -25,6 +25,7 @@ from controller.auth.verification_keys import ConfiguredKey
 from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
+from controller.domain.coach import Advice
 from controller.domain.derived import ClipRange, ClipRules
 from controller.domain.ports import EndedMedia
 from controller.domain.recordings import (
@@ -105,6 +106,13 @@ class FakeRecordings:
         found = await self.recordings.find(stream.id)
         gone = replace(found, state=RecordingState.DELETED, save_until=None)
         await self.recordings.change(gone, found.state)
+
+
+class NoCoaches:
+    """Nothing to say."""
+
+    def advice_of(self, _stream_id: UUID) -> list[Advice]:
+        return []
 
 
 class WallTimeline:
@@ -260,6 +268,7 @@ def dependencies(
         playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
         publishing=publishing,
         sessions=NoSessions(),
+        coaches=NoCoaches(),
         recordings=RecordingService(
             stores.streams, stores.recordings, FakeRecordings(stores.recordings), RULES
         ),

@@ -206,7 +206,17 @@ def test_what_is_not_public_does_not_exist(edge, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/readyz", "/docs", "/watch/x", "/static/x.js", "/api/v1/streams/x/y"]
+    "path",
+    [
+        "/",
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/watch/x",
+        "/host/x",
+        "/static/x.js",
+        "/api/v1/streams/x/y",
+    ],
 )
 def test_the_daemon_answers_the_rest_and_learns_who_asks(edge, path):
     answer = ask(edge, f"{path}?a=1", X_Forwarded_For="6.6.6.6", X_Real_IP="6.6.6.6")
