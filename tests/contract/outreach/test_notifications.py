@@ -27,7 +27,7 @@ from controller.stores.schema import follows, notifications, push_devices, users
 from tests.contract.outreach.conftest import LOOPBACK, until
 from tests.support.receivers import FakeFcm, FakeWebPush
 
-FOLLOWERS = int(os.environ.get("GOLIVE_TEST_FOLLOWERS", "600"))
+FOLLOWERS = int(os.environ.get("GOLIVE_TEST_FOLLOWERS", "300"))
 WATCH = "https://shop.test/watch"
 VAPID = VapidKey.derive(b"only the tests of notifications know this secret")
 QUICK = BackOff(first_s=0.05, factor=1.5, longest_s=1.0, attempts=50)
@@ -140,10 +140,11 @@ async def test_many_followers_are_told_once_each_and_going_live_does_not_wait(
     stream_id = await world.stream(host, await world.product(host))
     second = open_stores(database_url, world.clock)
     try:
+        # The workers are processes of their own: here they would share this one's time.
+        began = time.perf_counter()
+        live = await world.stores.streams.go_live(stream_id)
+        took_s = time.perf_counter() - began
         async with telling(), telling("two", stores=second):
-            began = time.perf_counter()
-            live = await world.stores.streams.go_live(stream_id)
-            took_s = time.perf_counter() - began
             began = time.perf_counter()
             status = await until_complete(world, stream_id, 60 + FOLLOWERS / 20)
             told_s = time.perf_counter() - began
@@ -165,7 +166,7 @@ async def test_many_followers_are_told_once_each_and_going_live_does_not_wait(
     assert status.devices[PushState.QUEUED] == status.devices[PushState.FAILED] == 0
     assert fcm.tokens_given <= 2  # one for each worker
     # The same call for nobody, on the same machine: a factor, not a time.
-    assert took_s < 10 * median_s + 0.25
+    assert took_s < 10 * median_s + 0.1
 
 
 async def time_to_go_live(world, stream_id):
