@@ -14,11 +14,14 @@ from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane, Publishing
 from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts
-from controller.domain.ports import Clock, StreamAnnouncer
+from controller.domain.ports import Clock
 from controller.domain.recordings import RecordingService
+from controller.domain.showcase import ShowcaseService
+from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
+from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -36,8 +39,9 @@ def build_http(
     uploads: MediaParts,
     derived: DerivedParts,
     publishing: Publishing,
-    announcer: StreamAnnouncer,
+    announcer: RoomAnnouncer,
     players: PlayerSessions,
+    cues: CueKeeper,
     limits: HubLimits,
     clock: Clock,
 ) -> web.Application:
@@ -66,6 +70,9 @@ def build_http(
             ),
             sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
+            pins=ShowcaseService(stores.streams, stores.showcase, cues, announcer, clock),
+            timeline=cues,
+            replays=stores.replays,
             clock=clock,
             urls=public_urls(settings),
             client_address=ClientAddress(settings.trusted_proxies),

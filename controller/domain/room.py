@@ -82,6 +82,14 @@ class PinnedProduct:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivePin:
+    """The product that is shown beside the picture, since a moment of the media."""
+
+    product_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RoomRules:
     """What moderators have laid down; a sanction until None is a ban, else a time-out."""
 
@@ -100,6 +108,7 @@ class KeptRoom:
     held: tuple[ChatMessage, ...] = ()
     rules: RoomRules = field(default_factory=RoomRules)
     pinned_product: PinnedProduct | None = None
+    active_pin: ActivePin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ class RoomFigures:
     """What one daemon has to add to a stream's figures, and what it has seen of the whole.
 
     `watched_s` is everybody's watch time, `watched_by` and the leavings the share of each.
+    `reaction_moments` counts reactions by the time of the recording, in steps, and by emoji.
     """
 
     viewers_now: int
@@ -137,6 +147,7 @@ class RoomFigures:
     messages: tuple[ChatMessage, ...] = ()
     sample_at: datetime | None = None
     watched_by: Mapping[str, float] = field(default_factory=dict)
+    reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 class ModerationKind(StrEnum):

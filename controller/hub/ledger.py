@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from controller.domain.replay import REACTION_STEP_S
 from controller.domain.room import ChatMessage, Leaving, RoomFigures, Visit
 from controller.hub.presence import LocalViewer
 
@@ -31,6 +32,7 @@ class RoomLedger:
         self._leavings: deque[Leaving] = deque()
         self._messages: deque[ChatMessage] = deque()
         self._reactions: Counter[str] = Counter()
+        self._moments: Counter[tuple[int, str]] = Counter()
         self._watched: dict[str, float] = {}
         self.is_live = False
         self._most_records = most_records
@@ -71,9 +73,11 @@ class RoomLedger:
         """A message was accepted, or held."""
         self._keep(self._messages, message)
 
-    def reacted(self, emoji: str) -> None:
-        """A reaction was accepted."""
+    def reacted(self, emoji: str, stream_time_s: float | None = None) -> None:
+        """A reaction was accepted; `stream_time_s` is its place in the recording, if it has any."""
         self._reactions[emoji] += 1
+        if stream_time_s is not None:
+            self._felt(int(stream_time_s // REACTION_STEP_S) * REACTION_STEP_S, emoji, 1)
 
     def watching(self, viewers_here: int, now_s: float, *, is_live: bool) -> None:
         """From now on so many are watching here, if the stream is live."""
@@ -100,6 +104,7 @@ class RoomLedger:
             watched_s=self._watched_s,
             watched_by=dict(self._watched),
             reactions=dict(self._reactions),
+            reaction_moments=dict(self._moments),
             messages=tuple(self._messages),
             sample_at=sample,
         )
@@ -118,10 +123,19 @@ class RoomLedger:
         self._restore(self._leavings, figures.leavings)
         self._restore(self._messages, figures.messages)
         self._reactions.update(figures.reactions)
+        for (at_s, emoji), count in figures.reaction_moments.items():
+            self._felt(at_s, emoji, count)
         self._watched_s += figures.watched_s
         for viewer, watched_s in figures.watched_by.items():
             if self._has_place(viewer):
                 self._watched[viewer] = self._watched.get(viewer, 0.0) + watched_s
+
+    def _felt(self, at_s: int, emoji: str, count: int) -> None:
+        moment = (at_s, emoji)
+        if moment in self._moments or len(self._moments) < self._most_records:
+            self._moments[moment] += count
+        else:
+            self.dropped += 1
 
     def _has_place(self, viewer: str) -> bool:
         if viewer in self._watched or len(self._watched) < self._most_records:
@@ -145,5 +159,6 @@ class RoomLedger:
         self._leavings.clear()
         self._messages.clear()
         self._reactions.clear()
+        self._moments.clear()
         self._watched.clear()
         self._watched_s = 0.0

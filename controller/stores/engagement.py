@@ -54,6 +54,8 @@ class SqlEngagement:
                     x=tag.x,
                     y=tag.y,
                     timestamp_s=tag.timestamp_s,
+                    media_at=tag.media_at,
+                    stream_time_s=tag.stream_time_s,
                     created_at=tag.created_at,
                 )
             )

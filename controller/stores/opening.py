@@ -13,7 +13,9 @@ from controller.stores.notification_queue import SqlNotifications
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
 from controller.stores.recordings import SqlRecordings
+from controller.stores.replay import SqlReplays
 from controller.stores.revision import head_revision
+from controller.stores.showcase import SqlShowcase
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
 from controller.stores.users import SqlUsers
@@ -38,6 +40,8 @@ class Stores:
     engagement: SqlEngagement
     jobs: SqlJobs
     derived: SqlDerived
+    showcase: SqlShowcase
+    replays: SqlReplays
     webhooks: SqlWebhooks
     webhook_queue: SqlWebhookQueue
     notifications: SqlNotifications
@@ -61,6 +65,8 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         engagement=SqlEngagement(database, clock),
         jobs=SqlJobs(database, clock),
         derived=SqlDerived(database, clock),
+        showcase=SqlShowcase(database, clock),
+        replays=SqlReplays(database),
         webhooks=SqlWebhooks(database, clock),
         webhook_queue=SqlWebhookQueue(database, clock),
         notifications=SqlNotifications(database, clock),

@@ -19,6 +19,7 @@ from controller.stores.schema import (
     streams,
     users,
 )
+from controller.stores.showcase_schema import reaction_moments
 from controller.stores.statements import insert_into, lock_stream
 
 _ROWS_AT_ONCE = 500
@@ -35,6 +36,7 @@ async def add_figures(
     said = await _add_messages(connection, figures)
     await _add_leavings(connection, stream_id, figures)
     await _add_reactions(connection, stream_id, figures)
+    await _add_reaction_moments(connection, stream_id, figures)
     await _add_sample(connection, stream_id, figures)
     watched_s = await _add_watch_time(connection, stream_id, figures.watched_s)
     unique = row.unique_viewers + fresh
@@ -160,6 +162,23 @@ async def _add_reactions(
             statement.on_conflict_do_update(
                 index_elements=["stream_id", "emoji"],
                 set_={"count": stream_reactions.c.count + count},
+            )
+        )
+
+
+async def _add_reaction_moments(
+    connection: AsyncConnection, stream_id: UUID, figures: RoomFigures
+) -> None:
+    rows = [
+        {"stream_id": stream_id, "at_s": at_s, "emoji": emoji, "count": count}
+        for (at_s, emoji), count in figures.reaction_moments.items()
+    ]
+    for some in _chunks(rows):
+        statement = insert_into(connection, reaction_moments).values(some)
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["stream_id", "at_s", "emoji"],
+                set_={"count": reaction_moments.c.count + statement.excluded.count},
             )
         )
 

@@ -244,6 +244,9 @@ product_tags = Table(
     Column("x", Float, nullable=False),
     Column("y", Float, nullable=False),
     Column("timestamp_s", Integer, nullable=False),
+    # The moment of the media: as PROGRAM-DATE-TIME has it, and in seconds of the recording.
+    Column("media_at", UtcDateTime),
+    Column("stream_time_s", Float),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_product_tags_stream_id_timestamp_s", "stream_id", "timestamp_s"),
 )

@@ -33,6 +33,7 @@ from controller.domain.recordings import (
     RecordingStore,
     RetentionRules,
 )
+from controller.domain.showcase import Moment, ShowcaseService
 from controller.domain.streams import Stream
 from controller.errors import NothingToSave
 from controller.jobs.desk import QueueingDesk
@@ -104,6 +105,17 @@ class FakeRecordings:
         found = await self.recordings.find(stream.id)
         gone = replace(found, state=RecordingState.DELETED, save_until=None)
         await self.recordings.change(gone, found.state)
+
+
+class WallTimeline:
+    """A MediaTimeline without media."""
+
+    def moment(self, _stream_id: UUID, at: datetime, *, is_now: bool) -> Moment:
+        assert isinstance(is_now, bool)
+        return Moment(at)
+
+    async def cues_changed(self, stream_id: UUID) -> None:
+        """There are no playlists."""
 
 
 @dataclass
@@ -235,6 +247,7 @@ def dependencies(
     tokens = PlaybackTokens(KEY_SECRET, TTL_S, clock)
     bearer = BearerTokens(TokenRules("HS256"), ConfiguredKey(SECRET.encode(), "HS256"))
     limiter = FailureLimiter(FailureAllowance(burst=1000), time.monotonic)
+    timeline = WallTimeline()
     return ApiDependencies(
         streams=stores.streams,
         catalogue=stores.catalogue,
@@ -251,6 +264,9 @@ def dependencies(
             stores.streams, stores.recordings, FakeRecordings(stores.recordings), RULES
         ),
         announcer=NoRoom(),
+        pins=ShowcaseService(stores.streams, stores.showcase, timeline, NoRoom(), clock),
+        timeline=timeline,
+        replays=stores.replays,
         clock=clock,
         media=media.service,
         upload_receiver=media.receiver,
