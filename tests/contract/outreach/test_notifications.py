@@ -302,3 +302,28 @@ async def test_a_worker_that_dies_leaves_its_messages_to_others(world, telling, 
     assert fcm.told == {"phone": 1}
     world.clock.ahead += timedelta(days=31)
     assert await store.prune(30, 10) == 1
+
+
+class Faulty:
+    """A channel with a fault of ours."""
+
+    async def send(self, address, message):
+        raise RuntimeError("a defect")
+
+
+async def test_a_fault_of_ours_is_a_try_and_ends(world):
+    host = await world.user()
+    await device(world, await follow(world, host), PushKind.FCM, "phone")
+    stream_id = await world.live(host)
+    twice = BackOff(first_s=0.01, factor=1.0, longest_s=0.01, attempts=2)
+    settings = PushPumpSettings(poll_s=0.02, back_off=twice)
+    pump = PushPump(
+        world.stores.notifications, {PushKind.FCM: Faulty()}, "one", random.Random(1), settings
+    )
+    running = asyncio.create_task(pump.run())
+    try:
+        status = await until_complete(world, stream_id)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+    assert status.devices[PushState.FAILED] == 1
