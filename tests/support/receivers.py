@@ -227,7 +227,9 @@ class FakeWebPush:
         self._verify_vapid(request.headers["Authorization"])
         if self.troubles[name]:
             status = self.troubles[name].pop(0)
-            headers = {"Retry-After": "1", "Location": self.location}
+            headers = {"Location": self.location}
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
+                headers["Retry-After"] = "1"
             return web.Response(status=status, headers=headers)
         if name not in self.browsers:
             return web.Response(status=HTTPStatus.GONE)

@@ -354,6 +354,10 @@ async def test_old_events_are_forgotten_but_not_what_is_pending(world):
     assert not await queue.settle(first, "one", AttemptOutcome(attempt, DeliveryState.DELIVERED))
     assert await queue.prune(30, 10) == 1
     assert [one.type for one in await log_of(world, endpoint_id)] == ["stream.ended"]
+    world.clock.ahead += timedelta(days=31)
+    assert await queue.prune(30, 10) == 0
+    await world.stores.webhooks.change(endpoint_id, EndpointChanges({"is_enabled": False}))
+    assert await queue.prune(30, 10) == 1
 
 
 async def test_who_may_set_up_what(world):
