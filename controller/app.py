@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,11 +17,22 @@ from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
 from controller.composition.preparation import build_preparation
-from controller.composition.room import add_room, build_room, build_viewers, player_sessions
+from controller.composition.room import (
+    add_room,
+    build_countries,
+    build_room,
+    build_viewers,
+    open_player_log,
+    player_sessions,
+)
 from controller.composition.uploads import build_media
+from controller.composition.webrtc import build_webrtc
+from controller.domain.ports import Clock
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
+from controller.hub.pacing import LoopPacer
+from controller.hub.room import Pacer
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
@@ -59,12 +70,22 @@ class Addresses:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What tells the time, and how often the room is looked after."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    pacer: Pacer = field(default_factory=LoopPacer)
+    limits: HubLimits = field(default_factory=HubLimits)
+
+
 async def serve(
     settings: Settings,
     *,
     ready: Callable[[], None] | None = None,
     worker_command: Sequence[str] = (),
     nursery: PackagerNursery | None = None,
+    instruments: Instruments | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
@@ -83,7 +104,7 @@ async def serve(
         async with AsyncExitStack() as stack:
             starts = _LateStarts(worker_command if settings.job_workers else ())
             stack.push_async_callback(starts.close)
-            running = await _start(settings, stack, starts, nursery)
+            running = await _start(settings, instruments or Instruments(), stack, starts, nursery)
             log.info("daemon_ready", http=Addresses.of(settings).http)
             if ready is not None:
                 ready()
@@ -131,6 +152,7 @@ class _LateStarts:
 
 async def _start(
     settings: Settings,
+    instruments: Instruments,
     stack: AsyncExitStack,
     late: _LateStarts,
     nursery: PackagerNursery | None,
@@ -139,7 +161,7 @@ async def _start(
 
     Answers the background work, which goes on until cancelled.
     """
-    clock = SystemClock()
+    clock, limits = instruments.clock, instruments.limits
     registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
@@ -151,11 +173,14 @@ async def _start(
     media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack, nursery)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
-    limits, visits = HubLimits(), Visits()
+    visits = Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     viewers = build_viewers(access)
     preparation = build_preparation(settings, stores, media, objects)
-    room = build_room(settings, stores, media, preparation, viewers, limits, clock)
+    room = build_room(
+        settings, stores, media, preparation, viewers, limits, clock, instruments.pacer
+    )
+    room.show_metrics(registry)
     cues = CueKeeper(stores.showcase, media.supervisor, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
@@ -168,7 +193,9 @@ async def _start(
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
-    players = player_sessions(room, viewers)
+    countries = build_countries(settings, stack)
+    players = player_sessions(room, viewers, settings, countries)
+    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -181,9 +208,10 @@ async def _start(
         players,
         cues,
         limits,
+        webrtc,
         clock,
     )
-    socket_io = add_room(app, room, access, viewers, settings, limits)
+    socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
     await cues.look()
@@ -194,6 +222,7 @@ async def _start(
     if settings.metrics_listen:
         listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
+    await open_player_log(settings, room, stack)
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()

@@ -3,6 +3,8 @@
 The only module that reads the environment. Everything else is handed the part it needs.
 """
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +18,7 @@ from pydantic_settings import (
 
 Seconds = Annotated[float, Field(gt=0)]
 _SHORTEST_DVR_WINDOW_S = 12.0
+_ICE_URL = re.compile(r"(?:stun|turn)s?:[^\s<>;,\"]{1,255}")
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 
@@ -57,6 +60,11 @@ class Settings(BaseSettings):
         default="",
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
         "Empty: a socket below the data folder.",
+    )
+    player_log: Path | None = Field(
+        default=None,
+        description="Socket at which nginx tells what players say of their playback (CMCD). "
+        "Empty: below the data folder.",
     )
     rtmp_pull_url: str = Field(
         default="rtmp://127.0.0.1:1935/live",
@@ -219,6 +227,55 @@ class Settings(BaseSettings):
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
     )
+    geo_database: Path | None = Field(
+        default=None,
+        description="A database in MaxMind's format (`.mmdb`) that tells countries by addresses, "
+        "for the geography of a stream's viewers; read at the start. Empty: no geography.",
+    )
+    webrtc_viewers: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="The most viewers over WebRTC (WHEP) at once, of all streams; whoever comes "
+        "then is sent to HLS. 0: no WebRTC playback.",
+    )
+    webrtc_viewers_per_stream: int = Field(
+        default=30,
+        ge=1,
+        le=10_000,
+        description="The same of one stream, whose viewers share one process.",
+    )
+    webrtc_connect_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        description="How long a WebRTC client may take from the answer to its first packet.",
+    )
+    webrtc_udp_ports: str = Field(
+        default="",
+        pattern=r"^(\d{1,5}-\d{1,5})?$",
+        description="UDP ports for WebRTC, such as `50000-50999`: two for each viewer or publisher "
+        "where the machine has IPv4 and IPv6. Empty: whichever are free.",
+    )
+    webrtc_public_addresses: list[str] = Field(
+        default=[],
+        description="The machine's addresses as the internet sees them, when NAT maps them one to "
+        "one; offered for WebRTC beside its own.",
+    )
+    webrtc_ice_servers: list[str] = Field(
+        default=[],
+        description="STUN and TURN servers that WebRTC clients are told of: "
+        "`stun:host:3478`, `turn:host:3478?transport=udp`.",
+    )
+    webrtc_turn_username: str = Field(default="", description="Who clients are to the TURN server.")
+    webrtc_turn_credential: SecretStr = Field(
+        default=SecretStr(""), description="The password that goes with the TURN user name."
+    )
+    webrtc_turn_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secret that is shared with the TURN server (coturn's "
+        "`static-auth-secret`): each client gets a user name and a password for a day.",
+    )
     thumbnail_interval_s: float = Field(
         default=20.0,
         ge=0,
@@ -331,6 +388,30 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("webrtc_udp_ports")
+    @classmethod
+    def _a_range(cls, value: str) -> str:
+        if value:
+            first, last = map(int, value.split("-"))
+            if not 1024 <= first <= last <= 65_535:  # noqa: PLR2004
+                raise ValueError("two ports from 1024 to 65535, the lower one first")
+        return value
+
+    @field_validator("webrtc_ice_servers")
+    @classmethod
+    def _ice_urls(cls, value: list[str]) -> list[str]:
+        for url in value:
+            if not _ICE_URL.fullmatch(url):
+                raise ValueError("each must be such as stun:host:3478 or turn:host:3478")
+        return value
+
+    @field_validator("webrtc_public_addresses")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for address in value:
+            ipaddress.ip_address(address)
+        return value
 
     @field_validator("dvr_window_s")
     @classmethod

@@ -24,6 +24,7 @@ class NginxPlan:
     private_vods: whether recordings that not everybody may play are in a bucket.
     spool: whether publications are recorded into the layout's spool folder.
     daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
+    player_log: path of the socket that is told what players say of their playback.
     """
 
     layout: DataLayout
@@ -32,6 +33,7 @@ class NginxPlan:
     daemon_listen: str
     hook_listen: str
     control_listen: str
+    player_log: str
     rtmp_module: Path | None
     spool: bool
     run_as_root: bool
@@ -65,6 +67,7 @@ def render_http(plan: NginxPlan) -> str:
         http_workers=plan.http_workers,
         daemon_address=plan.daemon_listen,
         access_log=str(plan.layout.logs_dir / "access.log"),
+        player_log=plan.player_log,
         data_dir=str(plan.layout.data_dir),
         objects_dir=str(plan.layout.objects_dir),
         private_vods=plan.private_vods,
