@@ -138,7 +138,7 @@ class PushPump:
             del self._settled[: len(done)]
             troubled = sorted({one.reason for one in done if one.reason})
             if troubled:
-                self._log.info("notifications_troubled", reasons=troubled)
+                self._log.debug("notifications_troubled", reasons=troubled)
 
     async def _note_last(self) -> None:
         try:
