@@ -1,6 +1,7 @@
 """Notifications over each database: whoever follows is told once, whatever the services answer."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from controller.domain.notifications import PushState
 from controller.domain.people import Device, PushKind, Role
 from controller.domain.states import EndReason
 from controller.domain.webhooks import BackOff
+from controller.errors import StoreUnavailable
 from controller.notify.fcm import FcmChannel, FcmTokens, ServiceAccount
 from controller.notify.guarded_http import AddressGuard, open_session
 from controller.notify.push_pump import PushPump, PushPumpSettings
@@ -55,11 +57,11 @@ def telling(world, fcm, tmp_path):
         account = ServiceAccount.read(fcm.credentials(tmp_path))
         settings = PushPumpSettings(poll_s=0.05, grace_s=0.2, back_off=back_off, **changed)
         async with open_session(None) as google, open_session(AddressGuard(allowed)) as guarded:
-            tokens = FcmTokens(google, account, 5.0)
+            tokens = FcmTokens(google, account, 60.0)
             channels = {
-                PushKind.FCM: FcmChannel(google, tokens, fcm.url, account.project_id, WATCH, 5.0),
+                PushKind.FCM: FcmChannel(google, tokens, fcm.url, account.project_id, WATCH, 60.0),
                 PushKind.WEB_PUSH: WebPushChannel(
-                    guarded, VapidSigner(VAPID, "mailto:it@shop.test"), WATCH, 5.0
+                    guarded, VapidSigner(VAPID, "mailto:it@shop.test"), WATCH, 60.0
                 ),
             }
             store = (stores or world.stores).notifications
@@ -109,11 +111,12 @@ async def crowd(world, host, number):
                 await connection.execute(insert(table), rows[at : at + 1000])
 
 
-async def until_complete(world, stream_id, limit_s=60.0):
+async def until_complete(world, stream_id, limit_s=60.0, pause_s=0.02):
     async def is_complete():
-        return (await world.stores.notifications.status(stream_id)).is_complete
+        with contextlib.suppress(StoreUnavailable):  # on a machine that is very busy
+            return (await world.stores.notifications.status(stream_id)).is_complete
 
-    await until(is_complete, "all is told", limit_s)
+    await until(is_complete, "all is told", limit_s, pause_s)
     return await world.stores.notifications.status(stream_id)
 
 
@@ -146,7 +149,7 @@ async def test_many_followers_are_told_once_each_and_going_live_does_not_wait(
         took_s = time.perf_counter() - began
         async with telling(), telling("two", stores=second):
             began = time.perf_counter()
-            status = await until_complete(world, stream_id, 60 + FOLLOWERS / 20)
+            status = await until_complete(world, stream_id, 60 + FOLLOWERS / 12, 0.2)
             told_s = time.perf_counter() - began
     finally:
         await second.database.close()
