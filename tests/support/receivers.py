@@ -88,10 +88,8 @@ class Receiver:
 
     def of_stream(self, stream_id) -> list[str]:
         """The types of what was taken about the stream, in the order of coming, each event once."""
-        first = {known: one for known, one in reversed([*zip(self.ids, self.taken, strict=True)])}
-        taken = [
-            one for known, one in zip(self.ids, self.taken, strict=True) if first[known] is one
-        ]
+        first = dict(reversed([*zip(self.ids, self.taken, strict=True)]))
+        taken = [one for at, one in zip(self.ids, self.taken, strict=True) if first[at] is one]
         return [one["type"] for one in taken if one["data"]["streamId"] == str(stream_id)]
 
     @asynccontextmanager

@@ -25,9 +25,13 @@ WRAPPERS = {
     "boto3": {"ingest/vod/s3_store.py"},
     "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth", "controller/notify/fcm.py", "controller/notify/vapid.py"},
-    "psutil": {"controller/dev/prerequisites.py"},
+    "psutil": {"controller/checking/processes.py", "controller/dev/prerequisites.py"},
     "pywebpush": {"controller/notify/web_push.py"},
-    "redis": {"controller/hub/realtime_redis.py", "controller/jobs/huey_queue.py"},
+    "redis": {
+        "controller/hub/realtime_redis.py",
+        "controller/hub/redis_inspection.py",
+        "controller/jobs/huey_queue.py",
+    },
     "sqlalchemy": {"controller/stores"},
 }
 
