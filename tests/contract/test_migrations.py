@@ -3,11 +3,12 @@
 import asyncio
 from importlib import import_module
 from pkgutil import iter_modules
+from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from controller import stores
 from controller.errors import StoreOutdated, StoreUnavailable
@@ -84,6 +85,34 @@ async def test_going_down_leaves_nothing_behind(empty_url):
     await migrate(empty_url)
     await migrate(empty_url, "base")
     assert await look(empty_url, tables) == set()
+
+
+async def test_people_who_have_said_where_they_are_are_placed_on_the_globe(empty_url):
+    await migrate(empty_url, "0007")
+    engine = create_engine(empty_url, DatabaseLimits(), pooled=False)
+    somebody = (
+        "INSERT INTO users (id, username, role, latitude, longitude, created_at, updated_at) VALUES"
+        " ('{id}', 'somebody', 'buyer', {place}, '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+    )
+    try:
+        async with engine.begin() as connection:
+            for number, place in enumerate(("90, 20", "0, -180", "NULL, NULL")):
+                user_id = UUID(int=number)
+                shown = str(user_id) if "postgresql" in empty_url else user_id.hex
+                await connection.execute(text(somebody.format(id=shown, place=place)))
+    finally:
+        await engine.dispose()
+    await migrate(empty_url)
+
+    def points(connection):
+        rows = connection.execute(text("SELECT unit_x, unit_y, unit_z FROM users ORDER BY id"))
+        return [tuple(row) for row in rows]
+
+    assert await look(empty_url, points) == [
+        (pytest.approx(0, abs=1e-15), pytest.approx(0, abs=1e-15), 1.0),
+        (-1.0, pytest.approx(0, abs=1e-15), 0.0),
+        (None, None, None),
+    ]
 
 
 async def test_daemons_that_start_together_migrate_once(empty_url):
