@@ -167,6 +167,7 @@ async def _start(
         published,
         announcer,
         players,
+        viewers.guests,
         limits,
         clock,
     )

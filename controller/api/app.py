@@ -50,6 +50,7 @@ from controller.domain.ports import (
 from controller.domain.recordings import RecordingService
 from controller.domain.session_health import SessionMonitor
 from controller.domain.stream_service import StreamKeyring, StreamService
+from controller.hub.guests import GuestSessions
 
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,6 +80,7 @@ class ApiDependencies:
     clip_source: ClipSource
     clip_rules: ClipRules
     jobs: JobDesk
+    guests: GuestSessions
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
@@ -160,7 +162,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         *recording_operations(RecordingHandlers(deps.recordings)),
         *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
         *engagement_operations(
-            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
+            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls, deps.guests)
         ),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
         *media_operations(MediaHandlers(deps.media, deps.urls)),

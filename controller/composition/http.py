@@ -17,6 +17,7 @@ from controller.domain.ports import Clock, StreamAnnouncer
 from controller.domain.recordings import RecordingService
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
+from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -37,6 +38,7 @@ def build_http(
     publishing: Publishing,
     announcer: StreamAnnouncer,
     players: PlayerSessions,
+    guests: GuestSessions,
     limits: HubLimits,
     clock: Clock,
 ) -> web.Application:
@@ -77,6 +79,7 @@ def build_http(
             clip_source=derived.clip_source,
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
+            guests=guests,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
             readiness=[
                 ReadinessCheck("database", stores.database.check),
