@@ -28,8 +28,8 @@ from tests.support.show import MISSED_S, NETWORKS, Show, figures_of
 from tests.support.show_daemon import CLOCK, SharedTime
 from tests.support.tokens import Person, person
 
-VIEWERS = int(os.environ.get("GOLIVE_TEST_SHOW_VIEWERS", "36"))
-MINUTES = float(os.environ.get("GOLIVE_TEST_SHOW_MINUTES", "8"))
+VIEWERS = int(os.environ.get("GOLIVE_TEST_SHOW_VIEWERS", "24"))
+MINUTES = float(os.environ.get("GOLIVE_TEST_SHOW_MINUTES", "4"))
 SEED = int(os.environ.get("GOLIVE_TEST_SHOW_SEED", "1"))
 STEP_S = 10.0
 STEPS = int(MINUTES * 60 / STEP_S)
