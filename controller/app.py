@@ -36,15 +36,18 @@ from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.publishing.cues import CueKeeper
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import database_url, open_stores
 from controller.system_clock import SystemClock
+from ingest import PackagerNursery, SessionSupervisor
 
 EXIT_STOPPED = 0
 EXIT_FAILED = 1
 _ROOM_START_S = 15.0
+_TAKE_UP_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,13 @@ async def serve(
     ready: Callable[[], None] | None = None,
     worker_command: Sequence[str] = (),
     instruments: Instruments | None = None,
+    nursery: PackagerNursery | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
     `ready` is called once both listeners answer. `worker_command` starts a worker of background
-    jobs, which is kept running; none when it is empty or the settings want none. A background part
+    jobs, which is kept running; none when it is empty or the settings want none. `nursery` forks
+    packagers. A background part
     that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
     journals.
     """
@@ -96,11 +101,9 @@ async def serve(
         loop.add_signal_handler(number, stopped.set)
     try:
         async with AsyncExitStack() as stack:
-            running = await _start(settings, instruments or Instruments(), stack)
-            if worker_command and settings.job_workers:
-                worker = WorkerKeeper(worker_command)
-                stack.push_async_callback(worker.close)
-                worker.start()
+            starts = _LateStarts(worker_command if settings.job_workers else ())
+            stack.push_async_callback(starts.close)
+            running = await _start(settings, instruments or Instruments(), stack, starts, nursery)
             log.info("daemon_ready", http=Addresses.of(settings).http)
             if ready is not None:
                 ready()
@@ -119,8 +122,39 @@ async def serve(
     return EXIT_STOPPED
 
 
+class _LateStarts:
+    """Processes that take the CPU for a second, and that nobody waits for: they start once the
+    streams that were live before this daemon go on."""
+
+    def __init__(self, worker_command: Sequence[str]) -> None:
+        self._keeper = WorkerKeeper(worker_command) if worker_command else None
+        self._starting: asyncio.Task[None] | None = None
+
+    def begin(self, supervisor: SessionSupervisor) -> None:
+        """Wait for them in the background."""
+        self._starting = asyncio.create_task(self._start(supervisor), name="late starts")
+
+    async def _start(self, supervisor: SessionSupervisor) -> None:
+        await supervisor.wait_taken_up(_TAKE_UP_WAIT_S)
+        supervisor.warm_spare()
+        if self._keeper is not None:
+            self._keeper.start()
+
+    async def close(self) -> None:
+        """End what has started."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+        if self._keeper is not None:
+            await self._keeper.close()
+
+
 async def _start(
-    settings: Settings, instruments: Instruments, stack: AsyncExitStack
+    settings: Settings,
+    instruments: Instruments,
+    stack: AsyncExitStack,
+    late: _LateStarts,
+    nursery: PackagerNursery | None,
 ) -> asyncio.Task[None]:
     """Build everything and open the listeners; `stack` undoes it in reverse.
 
@@ -135,7 +169,7 @@ async def _start(
     await stores.database.check()
     access = await build_access(settings, stores, clock, stack)
     objects = build_store(settings, stack)
-    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack)
+    media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack, nursery)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
     visits = Visits()
@@ -146,9 +180,12 @@ async def _start(
         settings, stores, media, preparation, viewers, limits, clock, instruments.pacer
     )
     room.show_metrics(registry)
+    cues = CueKeeper(stores.showcase, media.supervisor, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
-    published = build_lifecycle(settings, stores, media, announcer, visits, clock, finished, stack)
+    published = build_lifecycle(
+        settings, stores, media, announcer, visits, clock, finished, cues, stack
+    )
     lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
@@ -168,12 +205,14 @@ async def _start(
         announcer,
         players,
         viewers.guests,
+        cues,
         limits,
         clock,
     )
     socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
+    await cues.look()
     derived.start()
     private = create_hooks(publishing)
     private.add_routes([metrics_route(registry)])
@@ -185,7 +224,7 @@ async def _start(
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
-    media.supervisor.warm_spare()
+    late.begin(media.supervisor)
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
     return running

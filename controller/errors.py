@@ -9,13 +9,16 @@
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
+    │   ├── NotYourWebhook · OnlyAdministrators
     │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
+    │   ├── WebhookNotFound · DeliveryNotFound
     │   └── UploadNotFound · ClipNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
+    │   ├── TooManyWebhooks · DeliveryPending
     │   └── NothingToSave · NothingToDelete · JobIsOver · TooManyClips
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
@@ -226,6 +229,20 @@ class NotYourJob(Forbidden):
     default_detail = "Not your job"
 
 
+class NotYourWebhook(Forbidden):
+    """The webhook endpoint belongs to somebody else."""
+
+    code = "not_your_webhook"
+    default_detail = "Not your webhook"
+
+
+class OnlyAdministrators(Forbidden):
+    """What concerns every seller is an administrator's to set up."""
+
+    code = "only_administrators"
+    default_detail = "Only administrators can do this"
+
+
 class UploadTicketRefused(Forbidden):
     """An upload address that was changed, or is too old."""
 
@@ -289,6 +306,20 @@ class ClipNotFound(NotFound):
 
     code = "clip_not_found"
     default_detail = "Clip not found"
+
+
+class WebhookNotFound(NotFound):
+    """There is no such webhook endpoint."""
+
+    code = "webhook_not_found"
+    default_detail = "Webhook not found"
+
+
+class DeliveryNotFound(NotFound):
+    """The endpoint's log has no such delivery."""
+
+    code = "delivery_not_found"
+    default_detail = "Delivery not found"
 
 
 class JobNotFound(NotFound):
@@ -367,6 +398,20 @@ class TooManyClips(Conflict):
 
     code = "too_many_clips"
     default_detail = "The stream has too many clips, or too many in the making"
+
+
+class TooManyWebhooks(Conflict):
+    """A seller has a bounded number of endpoints, and so have the administrators together."""
+
+    code = "too_many_webhooks"
+    default_detail = "There are as many webhooks as there may be"
+
+
+class DeliveryPending(Conflict):
+    """What is still being delivered needs no resending."""
+
+    code = "delivery_pending"
+    default_detail = "The delivery is not finished yet"
 
 
 class JobIsOver(Conflict):

@@ -279,6 +279,48 @@ class Settings(BaseSettings):
     upload_url_ttl_s: int = Field(
         default=900, ge=10, le=86_400, description="How long the address for an upload is good."
     )
+    webhook_allowed_networks: list[str] = Field(
+        default=[],
+        description="Networks that webhooks may be sent to although they are not public, such as "
+        "`10.20.0.0/16`.",
+    )
+    webhook_timeout_s: float = Field(
+        default=10.0, ge=0.1, le=30.0, description="How long a webhook's receiver may take."
+    )
+    fcm_credentials_file: Path | None = Field(
+        default=None,
+        description="The service account's key (JSON, from Firebase's console) that "
+        "notifications to phones are sent with. Empty: none are.",
+    )
+    fcm_endpoint: str = Field(
+        default="https://fcm.googleapis.com",
+        pattern=r"^https?://[^/?#@]+/?$",
+        description="Firebase Cloud Messaging.",
+    )
+    web_push_key_file: Path | None = Field(
+        default=None,
+        description="The P-256 key (PEM) that push services know this installation by. "
+        "Empty: made from the key secret.",
+    )
+    web_push_contact: str = Field(
+        default="",
+        pattern=r"^((mailto:|https://)[^\s]+)?$",
+        description="Whom push services may write to: `mailto:…` or `https://…`. Empty: the "
+        "public URL, if it is https.",
+    )
+    web_push_allowed_networks: list[str] = Field(
+        default=[],
+        description="Networks that browsers' push services may be in although they are not public.",
+    )
+    push_timeout_s: float = Field(
+        default=10.0, ge=0.1, le=30.0, description="How long a push service may take."
+    )
+    outreach_keep_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days after which what was sent is forgotten: webhooks' logs, notifications.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, JSON otherwise."
@@ -293,7 +335,9 @@ class Settings(BaseSettings):
             raise ValueError("four percents, each at most the one before")
         return value
 
-    @field_validator("public_url", "vod_base_url", "rtmp_url", "rtmp_pull_url", "s3_endpoint")
+    @field_validator(
+        "public_url", "vod_base_url", "rtmp_url", "rtmp_pull_url", "s3_endpoint", "fcm_endpoint"
+    )
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")

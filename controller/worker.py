@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from controller.composition.jobs import build_kinds, do_jobs
+from controller.composition.jobs import build_kinds, do_jobs, worker_name
 from controller.composition.objects import build_store
+from controller.composition.outreach import build_outreach
 from controller.errors import ControllerError
+from controller.secrets_file import load_secrets
 from controller.settings import Settings
-from controller.stores.opening import database_url, open_stores
+from controller.stores.opening import Stores, database_url, open_stores
 from controller.system_clock import SystemClock
 from ingest import die_with_parent
 
@@ -49,8 +51,11 @@ async def work(settings: Settings, parent: int | None = None) -> int:
             stack.push_async_callback(stores.database.close)
             await stores.database.check()
             kinds = build_kinds(settings, stores, build_store(settings, stack))
+            telling = _start_telling(settings, stores, stopped, stack)
             await do_jobs(settings, stores, kinds, stopped, started, stack)
             log.info("worker_stopping")
+            if telling.done():
+                telling.result()
     except ControllerError as error:
         log.error("worker_failed", code=error.code, reason=error.detail)  # noqa: TRY400
         return EXIT_FAILED
@@ -58,3 +63,24 @@ async def work(settings: Settings, parent: int | None = None) -> int:
         log.exception("worker_failed", code="background_task")
         return EXIT_FAILED
     return EXIT_STOPPED
+
+
+def _start_telling(
+    settings: Settings, stores: Stores, stopped: asyncio.Event, stack: AsyncExitStack
+) -> asyncio.Task[None]:
+    """Webhooks and notifications, beside the jobs; `stack` ends it. Its fault ends the worker."""
+    secrets = load_secrets(
+        settings.data_dir,
+        settings.auth_secret.get_secret_value(),
+        settings.key_secret.get_secret_value(),
+    )
+    outreach = build_outreach(settings, stores, secrets.keys, worker_name(), stack)
+    telling = asyncio.create_task(outreach.run(), name="outreach")
+    telling.add_done_callback(lambda _: stopped.set())
+
+    async def end() -> None:
+        telling.cancel()
+        await asyncio.wait({telling})
+
+    stack.push_async_callback(end)
+    return telling

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ingest.clock import Clock, SystemClock
+    from ingest.cues import TAG_SHOWN_S, Cue, CueKind, Point
     from ingest.delivery.app import Delivery, create_delivery
     from ingest.delivery.vod_app import VodDelivery, create_vod_delivery
     from ingest.errors import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
+    from ingest.session.nursery import PackagerNursery
     from ingest.session.session import SessionSpec
     from ingest.session.state import SessionState
     from ingest.session.supervisor import SessionSupervisor
@@ -60,9 +62,12 @@ __all__ = [
     "HLS_NAME",
     "LATENESS_BOUNDS_S",
     "POSTER_NAME",
+    "TAG_SHOWN_S",
     "VIDEO_TASK",
     "Admission",
     "Clock",
+    "Cue",
+    "CueKind",
     "Delivery",
     "IngestError",
     "Keep",
@@ -75,9 +80,11 @@ __all__ = [
     "ObjectStoreError",
     "ObjectStoreRefused",
     "OverBudget",
+    "PackagerNursery",
     "PackagingSettings",
     "PlaybackAuthorizer",
     "PlayerRequest",
+    "Point",
     "PublicationProbe",
     "RecordingPlan",
     "SessionBudget",
@@ -108,9 +115,12 @@ _HOMES = {
     "HLS_NAME": "ingest.transcode.objects",
     "LATENESS_BOUNDS_S": "ingest.session.health",
     "POSTER_NAME": "ingest.transcode.objects",
+    "TAG_SHOWN_S": "ingest.cues",
     "VIDEO_TASK": "ingest.transcode.objects",
     "Admission": "ingest.session.admission",
     "Clock": "ingest.clock",
+    "Cue": "ingest.cues",
+    "CueKind": "ingest.cues",
     "Delivery": "ingest.delivery.app",
     "IngestError": "ingest.errors",
     "Keep": "ingest.settings",
@@ -123,9 +133,11 @@ _HOMES = {
     "ObjectStoreError": "ingest.errors",
     "ObjectStoreRefused": "ingest.errors",
     "OverBudget": "ingest.errors",
+    "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
     "PlaybackAuthorizer": "ingest.ports",
     "PlayerRequest": "ingest.ports",
+    "Point": "ingest.cues",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
     "SessionBudget": "ingest.session.admission",

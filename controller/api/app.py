@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,8 @@ from controller.api.public_urls import PublicUrls
 from controller.api.reading import MOST_BODY_BYTES
 from controller.api.recording_routes import RecordingHandlers, recording_operations
 from controller.api.registry import AnyOperation, DocumentedRoute
+from controller.api.replay import ReplayHandlers, replay_operations
+from controller.api.showcase import ShowcaseHandlers, showcase_operations
 from controller.api.stream_routes import stream_operations
 from controller.api.streams import StreamHandlers
 from controller.api.uploads import PATH as UPLOAD_PATH
@@ -48,7 +51,9 @@ from controller.domain.ports import (
     UserStore,
 )
 from controller.domain.recordings import RecordingService
+from controller.domain.replay import ReplayService, ReplayStore
 from controller.domain.session_health import SessionMonitor
+from controller.domain.showcase import MediaTimeline, ShowcaseService
 from controller.domain.stream_service import StreamKeyring, StreamService
 from controller.hub.guests import GuestSessions
 
@@ -72,6 +77,9 @@ class ApiDependencies:
     recordings: RecordingService
     sessions: SessionMonitor
     announcer: StreamAnnouncer
+    pins: ShowcaseService
+    timeline: MediaTimeline
+    replays: ReplayStore
     clock: Clock
     urls: PublicUrls
     client_address: ClientAddress
@@ -116,12 +124,18 @@ def create_api(deps: ApiDependencies) -> web.Application:
         receive = deps.upload_receiver.put
         app.router.add_route("PUT", f"{BASE_PATH}{UPLOAD_PATH.replace('}', ':.+}')}", receive)
     info = ApiInfo(version=deps.version, public_url=deps.urls.public_url)
-    document = openapi_document(operations, deps.documented_routes, info)
-    page = docs_page(document)
-    _add(app, "GET", f"{BASE_PATH}/openapi.json", _fixed(json.dumps(document), "application/json"))
-    events = json.dumps(deps.event_document, ensure_ascii=False)
-    _add(app, "GET", f"{BASE_PATH}/asyncapi.json", _fixed(events, "application/json"))
-    _add(app, "GET", "/docs", _fixed(page, "text/html"))
+
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi_document(operations, deps.documented_routes, info)
+
+    def events() -> str:
+        return json.dumps(deps.event_document, ensure_ascii=False)
+
+    described = _made_once(lambda: json.dumps(document()), "application/json")
+    _add(app, "GET", f"{BASE_PATH}/openapi.json", described)
+    _add(app, "GET", f"{BASE_PATH}/asyncapi.json", _made_once(events, "application/json"))
+    _add(app, "GET", "/docs", _made_once(lambda: docs_page(document()), "text/html"))
     health = HealthHandlers(deps.readiness)
     _add(app, "GET", "/healthz", health.healthz)
     _add(app, "GET", "/readyz", health.readyz)
@@ -145,6 +159,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         engagement=deps.engagement,
         audience=streams,
         announcer=deps.announcer,
+        timeline=deps.timeline,
         clock=deps.clock,
     )
     clips = ClipService(
@@ -164,6 +179,8 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls, deps.guests)
         ),
+        *showcase_operations(ShowcaseHandlers(deps.pins)),
+        *replay_operations(ReplayHandlers(ReplayService(deps.streams, streams, deps.replays))),
         *directory_operations(DirectoryHandlers(deps.users, deps.products, deps.clock)),
         *media_operations(MediaHandlers(deps.media, deps.urls)),
         *clip_operations(ClipHandlers(clips, deps.urls)),
@@ -178,11 +195,13 @@ def _add(app: web.Application, method: str, path: str, handler: RequestHandler) 
         app.router.add_route("HEAD", path, handler)
 
 
-def _fixed(text: str, content_type: str) -> RequestHandler:
-    """A handler for a document that does not change while the daemon runs."""
+def _made_once(make: Callable[[], str], content_type: str) -> RequestHandler:
+    """A handler for a document that does not change while the daemon runs; it is made when it is
+    asked for, because a daemon that starts has players waiting."""
+    made = cache(make)
 
     async def handle(_request: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache"}
-        return web.Response(text=text, content_type=content_type, headers=headers)
+        return web.Response(text=made(), content_type=content_type, headers=headers)
 
     return handle

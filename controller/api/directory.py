@@ -18,8 +18,9 @@ from controller.api.requests import (
     ProductPut,
     UserPut,
 )
+from controller.domain.geography import Position
 from controller.domain.paging import PageRequest
-from controller.domain.people import Device, Position, PushKind, User, UserChanges
+from controller.domain.people import Device, PushKind, User, UserChanges
 from controller.domain.ports import Clock, ProductStore, UserStore
 from controller.domain.products import Product
 from controller.errors import NotYourProduct, OnlySellersSell

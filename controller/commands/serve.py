@@ -17,6 +17,7 @@ from controller.commands.options import (
 )
 from controller.launcher import Launcher
 from controller.open_files import raise_open_files_limit
+from ingest import PackagerNursery
 
 
 @click.command
@@ -34,8 +35,9 @@ def serve(data_dir: Path | None, config_file: Path | None) -> None:
     def run() -> int:
         # In the daemon, not in its launcher: the worker's parent is the one that serves.
         worker = _worker(data_dir, config_file)
+        nursery = PackagerNursery.fork()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(run_daemon(settings, worker_command=worker))
+            return runner.run(run_daemon(settings, worker_command=worker, nursery=nursery))
 
     sys.exit(Launcher(run).run())
 

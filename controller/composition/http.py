@@ -12,13 +12,17 @@ from controller.composition.access import Access
 from controller.composition.derived import DerivedParts, public_urls
 from controller.composition.documented import DOCUMENTED_ROUTES
 from controller.composition.media import MediaPlane, Publishing
+from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts
-from controller.domain.ports import Clock, StreamAnnouncer
+from controller.domain.ports import Clock
 from controller.domain.recordings import RecordingService
+from controller.domain.showcase import ShowcaseService
+from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
+from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
 from controller.settings import Settings
@@ -36,9 +40,10 @@ def build_http(
     uploads: MediaParts,
     derived: DerivedParts,
     publishing: Publishing,
-    announcer: StreamAnnouncer,
+    announcer: RoomAnnouncer,
     players: PlayerSessions,
     guests: GuestSessions,
+    cues: CueKeeper,
     limits: HubLimits,
     clock: Clock,
 ) -> web.Application:
@@ -67,12 +72,16 @@ def build_http(
             ),
             sessions=SupervisedSessions(media.supervisor),
             announcer=announcer,
+            pins=ShowcaseService(stores.streams, stores.showcase, cues, announcer, clock),
+            timeline=cues,
+            replays=stores.replays,
             clock=clock,
             urls=public_urls(settings),
             client_address=ClientAddress(settings.trusted_proxies),
             version=version("golive"),
             cors_origins=settings.cors_origins,
             documented_routes=DOCUMENTED_ROUTES,
+            extra_operations=outreach_operations(settings, stores, access.secrets.keys, clock),
             media=uploads.service,
             upload_receiver=uploads.receiver,
             derived=stores.derived,

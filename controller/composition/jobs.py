@@ -71,7 +71,7 @@ async def do_jobs(
         stores.jobs,
         queue,
         kinds,
-        _worker_name(),
+        worker_name(),
         folder,
         runner_settings or RunnerSettings(lease_s=settings.job_lease_s),
         random.Random(),  # noqa: S311 - spreads retries
@@ -105,7 +105,7 @@ def _open_queue(
     return queue
 
 
-def _worker_name() -> str:
+def worker_name() -> str:
     """Unlike any other worker's, also that of an earlier process with this id."""
     host = socket.gethostname()[:_MOST_HOST_CHARACTERS]
     return f"{host}:{os.getpid()}:{uuid4().hex[:8]}"

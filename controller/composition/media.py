@@ -15,6 +15,7 @@ from controller.composition.objects import build_private_reader, build_uploader
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
+from controller.publishing.cues import CueKeeper
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
@@ -25,7 +26,14 @@ from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import Stores
-from ingest import Admission, ObjectStore, PackagingSettings, SessionBudget, SessionSupervisor
+from ingest import (
+    Admission,
+    ObjectStore,
+    PackagerNursery,
+    PackagingSettings,
+    SessionBudget,
+    SessionSupervisor,
+)
 from ingest.s3 import S3ObjectStore
 
 _BUDGET_PER_CORE = 60.0
@@ -57,6 +65,7 @@ def build_media_plane(
     nginx_control: str,
     registry: CollectorRegistry,
     stack: AsyncExitStack,
+    nursery: PackagerNursery | None = None,
 ) -> MediaPlane:
     """Sessions over nginx-rtmp and the object store; `stack` closes them."""
     data = settings.data_dir.absolute()
@@ -70,6 +79,7 @@ def build_media_plane(
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
         Admission(_budget(settings)),
+        nursery,
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
@@ -105,6 +115,7 @@ def build_lifecycle(
     visits: Visits,
     clock: Clock,
     on_finished: Callable[[UUID, bool], None],
+    cues: CueKeeper,
     stack: AsyncExitStack,
 ) -> Publishing:
     """What becomes of streams, from the first encoder to the VOD; `stack` closes it.
@@ -125,6 +136,7 @@ def build_lifecycle(
         VodAddresses(settings.vod_base, settings.private_vod_base),
         clock,
         on_finished,
+        cues.cues_of,
     )
     stack.push_async_callback(recordings.close)
     retention = Retention(stores.streams, stores.recordings, recordings, rules, clock)
@@ -133,6 +145,7 @@ def build_lifecycle(
     stack.push_async_callback(background.close)
     background.start(media.space.run(), "space")
     background.start(retention.run(), "retention")
+    background.start(cues.run(), "cues")
     lifecycle = StreamLifecycle(
         stores.streams,
         stores.publications,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from uuid import UUID, uuid4, uuid5
 
@@ -12,6 +11,7 @@ from controller.domain.paging import Page, PageRequest
 from controller.domain.people import Identity
 from controller.domain.ports import Clock, EngagementStore, StreamAnnouncer, StreamStore
 from controller.domain.products import ProductEvent, ProductEventType, ProductTag
+from controller.domain.showcase import MediaTimeline, elapsed_s, tag_moment
 from controller.domain.stream_service import StreamService
 from controller.domain.streams import Stream
 from controller.errors import NotAuthenticated
@@ -85,12 +85,14 @@ class EngagementService:
         engagement: EngagementStore,
         audience: StreamService,
         announcer: StreamAnnouncer,
+        timeline: MediaTimeline,
         clock: Clock,
     ) -> None:
         self._streams = streams
         self._engagement = engagement
         self._audience = audience
         self._announcer = announcer
+        self._timeline = timeline
         self._clock = clock
 
     async def tag(
@@ -100,9 +102,20 @@ class EngagementService:
         stream = await self._streams.get(stream_id)
         require_owner(stream, caller)
         now = self._clock.now()
-        timestamp_s = pin.timestamp_s if pin.timestamp_s is not None else _elapsed_s(stream, now)
-        tag = ProductTag(stream_id, product_id, pin.x, pin.y, timestamp_s, now)
+        timestamp_s = pin.timestamp_s if pin.timestamp_s is not None else elapsed_s(stream, now)
+        moment = tag_moment(self._timeline, stream, now, pin.timestamp_s)
+        tag = ProductTag(
+            stream_id,
+            product_id,
+            pin.x,
+            pin.y,
+            timestamp_s,
+            now,
+            moment.at,
+            moment.stream_time_s,
+        )
         await self._engagement.tag(tag)
+        await self._timeline.cues_changed(stream_id)
         await self._announcer.product_tagged(tag)
         return tag
 
@@ -152,14 +165,8 @@ class EngagementService:
         figures = await self._engagement.figures(stream_id)
         duration_s = stream.duration_s
         if duration_s is None:
-            duration_s = _elapsed_s(stream, self._clock.now())
+            duration_s = elapsed_s(stream, self._clock.now())
         return StreamReport(stream, duration_s, figures, _revenue(figures))
-
-
-def _elapsed_s(stream: Stream, now: datetime) -> int:
-    if stream.started_at is None:
-        return 0
-    return max(0, int((now - stream.started_at).total_seconds()))
 
 
 def _revenue(figures: StreamFigures) -> Revenue:

@@ -24,7 +24,11 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class ProductTag:
-    """A product pinned in the picture: x and y from 0 to 1, seconds since the stream started."""
+    """A product marked in the picture: x and y from 0 to 1, seconds since the stream started.
+
+    media_at: the moment of the media, as PROGRAM-DATE-TIME has it. stream_time_s: the same in
+    seconds of the recording.
+    """
 
     stream_id: UUID
     product_id: UUID
@@ -32,6 +36,8 @@ class ProductTag:
     y: float
     timestamp_s: int
     created_at: datetime
+    media_at: datetime | None = None
+    stream_time_s: float | None = None
 
 
 class ProductEventType(StrEnum):

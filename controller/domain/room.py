@@ -82,6 +82,14 @@ class PinnedProduct:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivePin:
+    """The product that is shown beside the picture, since a moment of the media."""
+
+    product_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RoomRules:
     """What moderators have laid down; a sanction until None is a ban, else a time-out."""
 
@@ -100,6 +108,7 @@ class KeptRoom:
     held: tuple[ChatMessage, ...] = ()
     rules: RoomRules = field(default_factory=RoomRules)
     pinned_product: PinnedProduct | None = None
+    active_pin: ActivePin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,7 @@ class RoomFigures:
     `holder` is the daemon's run, and `number` that of this addition among all of its own: the
     store adds each once, however often it is told. 0: an addition without a number, always added.
     `viewers_now` is None when the teller does not know.
+    `reaction_moments` counts reactions by the time of the recording, in steps, and by emoji.
     """
 
     viewers_now: int | None
@@ -148,6 +158,7 @@ class RoomFigures:
     messages: tuple[ChatMessage, ...] = ()
     holder: str = ""
     number: int = 0
+    reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 class ModerationKind(StrEnum):

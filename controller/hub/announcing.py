@@ -9,6 +9,7 @@ import structlog
 
 from controller.domain.ports import Clock
 from controller.domain.products import ProductTag
+from controller.domain.showcase import ProductPin
 from controller.domain.streams import Stream
 from controller.errors import ControllerError
 from controller.hub import payloads
@@ -67,6 +68,14 @@ class RoomAnnouncer:
     async def product_tagged(self, tag: ProductTag) -> None:
         """A product was pinned."""
         await self._tell(tag.stream_id, payloads.PRODUCT_TAGGED, payloads.product_tagged(tag))
+
+    async def product_pinned(self, pin: ProductPin) -> None:
+        """A product is shown beside the picture."""
+        await self._tell(pin.stream_id, payloads.PRODUCT_PINNED, payloads.product_pin(pin))
+
+    async def product_unpinned(self, pin: ProductPin) -> None:
+        """It no longer is."""
+        await self._tell(pin.stream_id, payloads.PRODUCT_UNPINNED, payloads.product_pin(pin))
 
     def _see(self, stream: Stream) -> None:
         opened = self._rooms.find(stream.id)

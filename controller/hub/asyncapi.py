@@ -42,6 +42,8 @@ EVENTS: Mapping[str, type[Any]] = {
     payloads.CHAT_HELD: messages.ChatMessage,
     payloads.REACTION_NEW: messages.ReactionNew,
     payloads.PRODUCT_TAGGED: messages.ProductTagged,
+    payloads.PRODUCT_PINNED: messages.ProductPin,
+    payloads.PRODUCT_UNPINNED: messages.ProductPin,
     payloads.AUTH_EXPIRING: messages.AuthExpiring,
     payloads.ERROR: messages.Refusal,
 }

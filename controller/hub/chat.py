@@ -81,14 +81,15 @@ class Chat:
         if not self._reaction_buckets.take(key, self._limits.reactions):
             self._statistics.refused += 1
             raise RateLimitExceeded
-        opened.ledger.reacted(emoji)
+        now = self._clock.now()
+        opened.ledger.reacted(emoji, self._stream_time_s(room.state.stream, now))
         self._statistics.reactions += 1
         if room.state.viewers_now > self._limits.big_room_viewers:
             count, _ = opened.reactions_due.get(emoji, (0, identity))
             opened.reactions_due[emoji] = (count + 1, identity)
             self._statistics.coalesced += 1
             return
-        data = payloads.reaction(room.stream_id, identity, emoji, self._clock.now(), 1)
+        data = payloads.reaction(room.stream_id, identity, emoji, now, 1)
         await self._broadcaster.publish(room.stream_id, payloads.REACTION_NEW, data)
 
     async def _require_allowance(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from controller.domain.replay import REACTION_STEP_S
 from controller.domain.room import ChatMessage, Leaving, RoomFigures, Visit
 from controller.hub.presence import LocalViewer
 from controller.hub.room_journal import Reaction, Record
@@ -35,6 +36,7 @@ class RoomLedger:
         self._leavings: deque[Leaving] = deque()
         self._messages: deque[ChatMessage] = deque()
         self._reactions: Counter[str] = Counter()
+        self._moments: Counter[tuple[int, str]] = Counter()
         self._most_records = most_records
         self._peak = 0
         self._written: _Seen | None = None
@@ -62,10 +64,14 @@ class RoomLedger:
         """A message was accepted, or held."""
         self._keep(self._messages, message)
 
-    def reacted(self, emoji: str) -> None:
-        """A reaction was accepted."""
+    def reacted(self, emoji: str, stream_time_s: float | None = None) -> None:
+        """A reaction was accepted; `stream_time_s` is its place in the recording, if it has any."""
         self._reactions[emoji] += 1
-        self._note(Reaction(emoji))
+        at_s = None
+        if stream_time_s is not None:
+            at_s = int(stream_time_s // REACTION_STEP_S) * REACTION_STEP_S
+            self._felt(at_s, emoji)
+        self._note(Reaction(emoji, at_s))
 
     def saw(self, viewers: int) -> None:
         """So many were there at once, all daemons counted."""
@@ -82,11 +88,13 @@ class RoomLedger:
             visits=tuple(self._visits),
             leavings=tuple(self._leavings),
             reactions=dict(self._reactions),
+            reaction_moments=dict(self._moments),
             messages=tuple(self._messages),
             holder=holder,
             number=number,
         )
-        for records in (self._visits, self._leavings, self._messages, self._reactions):
+        kept = (self._visits, self._leavings, self._messages, self._reactions, self._moments)
+        for records in kept:
             records.clear()
         return self.pending
 
@@ -98,6 +106,13 @@ class RoomLedger:
     @property
     def _has_records(self) -> bool:
         return any((self._visits, self._leavings, self._messages, self._reactions))
+
+    def _felt(self, at_s: int, emoji: str) -> None:
+        moment = (at_s, emoji)
+        if moment in self._moments or len(self._moments) < self._most_records:
+            self._moments[moment] += 1
+        else:
+            self.dropped += 1
 
     def _keep(self, kept: deque[RecordT], record: RecordT) -> None:
         if len(kept) >= self._most_records:

@@ -118,6 +118,22 @@ class ProductTagged(TypedDict):
     timestamp: Count
 
 
+class ActivePin(TypedDict):
+    """The product that is shown beside the picture, since a moment of the media."""
+
+    productId: Id
+    at: Moment
+
+
+class ProductPin(TypedDict):
+    """The host shows a product beside the picture, or has taken it away. `at` is the moment of
+    the media, as in EXT-X-PROGRAM-DATE-TIME: a viewer who is behind sees it later."""
+
+    streamId: Id
+    productId: Id
+    at: Moment
+
+
 class StreamJoined(TypedDict):
     """The answer to `stream_join`: the room as of `offset` in `epoch`. When `recovered`, what was
     missed follows as events and `history` is empty; else this is all that there is to know."""
@@ -132,6 +148,7 @@ class StreamJoined(TypedDict):
     slowMode: Annotated[int, Meta(ge=0, le=3600)]
     pinnedMessage: ChatMessage | None
     pinnedProduct: PinnedProduct | None
+    activePin: ActivePin | None
     recovered: bool
     viewerId: Viewer
     session: Annotated[

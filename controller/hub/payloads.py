@@ -7,7 +7,8 @@ from uuid import UUID
 
 from controller.domain.people import Identity
 from controller.domain.products import ProductTag
-from controller.domain.room import ChatMessage, Need, PinnedProduct
+from controller.domain.room import ActivePin, ChatMessage, Need, PinnedProduct
+from controller.domain.showcase import ProductPin
 from controller.domain.streams import Stream
 from controller.hub import messages
 
@@ -28,6 +29,8 @@ CHAT_SETTINGS = "chat:settings"
 CHAT_HELD = "chat:held"
 REACTION_NEW = "reaction:new"
 PRODUCT_TAGGED = "product:tagged"
+PRODUCT_PINNED = "product:pinned"
+PRODUCT_UNPINNED = "product:unpinned"
 ROLES_CHANGED = "room:roles"
 AUTH_EXPIRING = "auth:expiring"
 ERROR = "error"
@@ -131,6 +134,21 @@ def pinned_product(pin: PinnedProduct) -> messages.PinnedProduct:
         "x": pin.x,
         "y": pin.y,
         "timestamp": pin.timestamp_s,
+    }
+
+
+def active_pin(pin: ActivePin) -> messages.ActivePin:
+    """The product that is shown now, as `stream:joined` tells it."""
+    return {"productId": str(pin.product_id), "at": timestamp(pin.at)}
+
+
+def product_pin(pin: ProductPin) -> messages.ProductPin:
+    """`product:pinned` and `product:unpinned`."""
+    moment = pin.since if pin.until is None else pin.until
+    return {
+        "streamId": str(pin.stream_id),
+        "productId": str(pin.product_id),
+        "at": timestamp(moment.at),
     }
 
 

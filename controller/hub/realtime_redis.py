@@ -5,7 +5,7 @@ after a lost connection, the log is read, so nothing is missed between the two.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -67,6 +67,10 @@ class RedisRealtime:
         self._holding: set[UUID] = set()
         self._up = asyncio.Event()
         self._is_closing = False
+        self._is_closed = False
+        self._asking = 0
+        self._nothing_asked = asyncio.Event()
+        self._nothing_asked.set()
         self._state_watchers: list[Callable[[], None]] = []
         self._presence_watchers: list[Callable[[], None]] = []
         self._log = structlog.get_logger(__name__)
@@ -227,6 +231,11 @@ class RedisRealtime:
             async with asyncio.timeout(2 * _ANSWER_S):
                 for stream_id in [*self._holding]:
                     await self.change_presence(stream_id, (), (), whole=True)
+        # The pool connects anew for whoever asks it after its end, and nobody would close that.
+        self._is_closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * _ANSWER_S):
+                await self._nothing_asked.wait()
         await _let_go(self._redis)
 
     async def _listen(self) -> None:
@@ -318,12 +327,22 @@ class RedisRealtime:
         await self._ask(self._redis.zadd(ROOMS, scores))
 
     async def _ask(self, answer: Awaitable[T]) -> T:
+        if self._is_closed:
+            if isinstance(answer, Coroutine):
+                answer.close()
+            raise RealtimeUnavailable
+        self._asking += 1
+        self._nothing_asked.clear()
         try:
             with heeding_cancellation():
                 async with asyncio.timeout(1.5 * _ANSWER_S):
                     return await answer
         except (RedisError, OSError, TimeoutError) as error:
             raise RealtimeUnavailable from error
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._nothing_asked.set()
 
 
 async def _let_go(client: Redis | PubSub) -> None:

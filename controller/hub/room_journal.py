@@ -34,9 +34,10 @@ _LOCK = "lock"
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One reaction."""
+    """One reaction; `at_s` is its step in the recording, if it has a place there."""
 
     emoji: str
+    at_s: int | None = None
 
 
 Record = Visit | Leaving | ChatMessage | Reaction
@@ -121,6 +122,7 @@ class _Unmarked:
     leavings: list[Leaving] = field(default_factory=list)
     messages: list[ChatMessage] = field(default_factory=list)
     reactions: Counter[str] = field(default_factory=Counter)
+    moments: Counter[tuple[int, str]] = field(default_factory=Counter)
 
     @property
     def is_empty(self) -> bool:
@@ -135,11 +137,12 @@ class _Unmarked:
             visits=tuple(self.visits),
             leavings=tuple(self.leavings),
             reactions=dict(self.reactions),
+            reaction_moments=dict(self.moments),
             messages=tuple(self.messages),
             holder=holder,
             number=number,
         )
-        for lines in (self.visits, self.leavings, self.messages, self.reactions):
+        for lines in (self.visits, self.leavings, self.messages, self.reactions, self.moments):
             lines.clear()
         return figures
 
@@ -276,7 +279,10 @@ class DeadJournal:
             if line.message is not None:
                 room.messages.append(line.message)
             if line.reaction is not None:
-                room.reactions[line.reaction.emoji] += 1
+                emoji, at_s = line.reaction.emoji, line.reaction.at_s
+                room.reactions[emoji] += 1
+                if at_s is not None:
+                    room.moments[at_s, emoji] += 1
         for stream_id, room in rooms.items():
             if not room.is_empty:
                 yield stream_id, room.take(holder, _LAST_NUMBER)

@@ -11,6 +11,7 @@ import msgspec
 
 from controller.domain.room import (
     HISTORY_MESSAGES,
+    ActivePin,
     ChatMessage,
     KeptRoom,
     PinnedProduct,
@@ -33,6 +34,7 @@ class RoomState:
         self.held: OrderedDict[UUID, ChatMessage] = OrderedDict()
         self.pinned_message = kept.rules.pinned_message
         self.pinned_product = kept.pinned_product
+        self.active_pin = kept.active_pin
         self.slow_mode_s = kept.rules.slow_mode_s
         self.blocked_words = kept.rules.blocked_words
         self.moderators = set(kept.rules.moderators)
@@ -55,6 +57,8 @@ class RoomState:
             payloads.VIEWER_LEFT: self._counted,
             payloads.VIEWER_COUNT: self._counted,
             payloads.PRODUCT_TAGGED: self._tagged,
+            payloads.PRODUCT_PINNED: self._shown,
+            payloads.PRODUCT_UNPINNED: self._hidden,
             payloads.ROLES_CHANGED: self._roles,
             payloads.STREAM_STARTED: self._started,
             payloads.STREAM_ENDED: self._ended,
@@ -92,6 +96,7 @@ class RoomState:
             "slowMode": self.slow_mode_s,
             "pinnedMessage": self.pinned_message and payloads.chat_message(self.pinned_message),
             "pinnedProduct": self.pinned_product and payloads.pinned_product(self.pinned_product),
+            "activePin": self.active_pin and payloads.active_pin(self.active_pin),
         }
 
     def _remember(self, message: ChatMessage) -> None:
@@ -153,6 +158,15 @@ class RoomState:
         self.pinned_product = PinnedProduct(
             UUID(data["productId"]), data["x"], data["y"], data["timestamp"]
         )
+        return True
+
+    def _shown(self, data: dict[str, Any]) -> bool:
+        self.active_pin = ActivePin(UUID(data["productId"]), datetime.fromisoformat(data["at"]))
+        return True
+
+    def _hidden(self, data: dict[str, Any]) -> bool:
+        if self.active_pin is not None and self.active_pin.product_id == UUID(data["productId"]):
+            self.active_pin = None
         return True
 
     def _roles(self, data: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ from controller.domain.states import StreamStatus
 from controller.domain.streams import Audience, Stream
 from controller.errors import NothingToDelete, NothingToSave, StoreUnavailable, StreamNotFound
 from controller.publishing.background import BackgroundTasks
-from ingest import IngestError, Keep, RecordingPlan, SessionSupervisor, Vod
+from ingest import Cue, IngestError, Keep, RecordingPlan, SessionSupervisor, Vod
 
 _FINISH_TIMEOUT_S = 10.0
 """How long the host's `end` waits for the VOD before it is answered without."""
@@ -34,6 +34,13 @@ _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Between tries, each of which waits for the store by itself."""
 
 _PLANS = {RecordingState.RECORDING: Keep.RECORDING, RecordingState.UNSAVED: Keep.FILES}
+
+
+CuesOf = Callable[[UUID], Awaitable[Sequence[Cue]]]
+
+
+async def _no_cues(_: UUID) -> Sequence[Cue]:
+    return ()
 
 
 class SpaceForRecordings(Protocol):
@@ -63,6 +70,7 @@ class Recordings:
     go. The RecordingControl of the API.
 
     on_finished: called when a stream's media are, with whether there is a recording.
+    cues_of: what was shown in a stream, for its playlists.
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class Recordings:
         addresses: VodAddresses,
         clock: Clock,
         on_finished: Callable[[UUID, bool], None] = lambda _, __: None,
+        cues_of: CuesOf = _no_cues,
     ) -> None:
         self._streams = streams
         self._recordings = recordings
@@ -84,6 +93,7 @@ class Recordings:
         self._addresses = addresses
         self._clock = clock
         self._on_finished = on_finished
+        self._cues_of = cues_of
         self._tasks = BackgroundTasks()
         self._running: dict[UUID, asyncio.Task[str | None]] = {}
         self._lingering: dict[UUID, asyncio.Task[None]] = {}
@@ -229,7 +239,10 @@ class Recordings:
     async def _publish(self, stream: Stream) -> str | None:
         plan = await self.plan(stream)
         vod = await self._supervisor.finish_stream(
-            str(stream.id), plan, reason=stream.end_reason.value if stream.end_reason else "ended"
+            str(stream.id),
+            plan,
+            reason=stream.end_reason.value if stream.end_reason else "ended",
+            cues=await self._cues_of(stream.id),
         )
         if vod is None:
             await self._note_unpublished(stream.id)

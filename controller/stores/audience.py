@@ -1,21 +1,25 @@
-"""The audience rules as SQL: the same formula as `controller.domain.people`, in the database."""
+"""The audience rules as SQL: the same formula as `controller.domain.geography`, in the database."""
 
 import math
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controller.domain.people import (
-    METRES_PER_DEGREE,
+from controller.domain.geography import (
+    EARTH_RADIUS_M,
+    NEIGHBORHOOD_CHORD,
     NEIGHBORHOOD_RADIUS_M,
-    Identity,
     Position,
+    unit_vector,
 )
+from controller.domain.people import Identity
 from controller.domain.streams import Audience
 from controller.stores.schema import follows, streams, users
 
-HALF_TURN_DEG = 180.0
+# A little more than the radius: the box only narrows down, the great circle decides.
+_BOX_DEG = math.degrees(NEIGHBORHOOD_RADIUS_M / EARTH_RADIUS_M) * 1.001
+_BOX_CHORD = NEIGHBORHOOD_CHORD * 1.001
 
 
 async def position_of(connection: AsyncConnection, user_id: UUID) -> Position | None:
@@ -31,15 +35,14 @@ def is_near(centre: Position | None) -> ColumnElement[bool]:
     """True for the rows of `users` within the neighborhood of `centre`."""
     if centre is None:
         return false()
-    # The narrow band of latitudes is what the index can find; the circle decides.
-    band_deg = NEIGHBORHOOD_RADIUS_M / METRES_PER_DEGREE * 1.001
-    apart_deg = func.abs(users.c.longitude - centre.longitude)
-    east_deg = case((apart_deg > HALF_TURN_DEG, 2 * HALF_TURN_DEG - apart_deg), else_=apart_deg)
-    east_m = east_deg * (METRES_PER_DEGREE * math.cos(math.radians(centre.latitude)))
-    north_m = (users.c.latitude - centre.latitude) * METRES_PER_DEGREE
+    here = unit_vector(centre)
+    sides = ((users.c.unit_x, here.x), (users.c.unit_y, here.y), (users.c.unit_z, here.z))
+    x, y, z = (column - at for column, at in sides)
     return and_(
-        users.c.latitude.between(centre.latitude - band_deg, centre.latitude + band_deg),
-        north_m * north_m + east_m * east_m <= NEIGHBORHOOD_RADIUS_M**2,
+        # What an index finds. In space a box has no seam at the date line and no pole.
+        users.c.latitude.between(centre.latitude - _BOX_DEG, centre.latitude + _BOX_DEG),
+        *(column.between(at - _BOX_CHORD, at + _BOX_CHORD) for column, at in sides),
+        x * x + y * y + z * z <= NEIGHBORHOOD_CHORD * NEIGHBORHOOD_CHORD,
     )
 
 

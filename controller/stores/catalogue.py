@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import Row, Select, select
 
 from controller.domain.descriptions import DescribedStream
+from controller.domain.geography import Position
 from controller.domain.paging import Cursor, Page, PageRequest
-from controller.domain.people import Identity, Position, User
+from controller.domain.people import Identity, User
 from controller.domain.products import Product
 from controller.domain.streams import StreamFilter
 from controller.errors import StreamNotFound

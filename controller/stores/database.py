@@ -1,12 +1,14 @@
 """A database behind one interface: bounded transactions over SQLite (WAL) or PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,6 +18,7 @@ from controller.errors import StoreOutdated
 from controller.stores.driver_errors import DRIVER_ERRORS, translate
 
 _WRITE_OPTION = "golive_write"
+_WAL_RETRY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def _sqlite_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> As
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(limits.lock_s * 1000)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        dbapi_connection.run_async(lambda driver: _enter_wal(driver, limits.lock_s))
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
@@ -162,6 +165,24 @@ def _sqlite_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> As
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)
     return engine
+
+
+async def _enter_wal(driver: aiosqlite.Connection, limit_s: float) -> None:
+    """Switch the file to WAL, which it then keeps.
+
+    The switch needs the file for itself, and SQLite does not wait for that, whatever
+    `busy_timeout` says: of several that open a new file, all but one fail at once.
+    """
+    deadline_s = time.monotonic() + limit_s
+    while True:
+        try:
+            await (await driver.execute("PRAGMA journal_mode = WAL")).close()
+        except aiosqlite.OperationalError:
+            if time.monotonic() > deadline_s:
+                raise
+            await asyncio.sleep(_WAL_RETRY_S)
+        else:
+            return
 
 
 def _postgres_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> AsyncEngine:

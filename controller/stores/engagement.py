@@ -20,11 +20,14 @@ from controller.domain.paging import Cursor, Page, PageRequest
 from controller.domain.ports import Clock
 from controller.domain.products import Product, ProductEvent, ProductEventType, ProductTag
 from controller.domain.states import StreamStatus
+from controller.domain.webhooks import WebhookEvent, purchase_event
 from controller.errors import IdempotencyKeyReused, StreamNotLive
 from controller.stores.column_types import MONEY_SCALE
 from controller.stores.database import Database
+from controller.stores.outbox import listeners_in_turn, write_event
 from controller.stores.quality import read_quality
 from controller.stores.room_schema import room_visits
+from controller.stores.rows import product_from
 from controller.stores.schema import (
     product_events,
     product_tags,
@@ -64,13 +67,17 @@ class SqlEngagement:
                     x=tag.x,
                     y=tag.y,
                     timestamp_s=tag.timestamp_s,
+                    media_at=tag.media_at,
+                    stream_time_s=tag.stream_time_s,
                     created_at=tag.created_at,
                 )
             )
 
     async def record_event(self, event: ProductEvent) -> bool:
         """See `EngagementStore.record_event`."""
+        now = self._clock.now()
         async with self._database.write() as connection:
+            hear = await self._who_hears(connection, event)
             product = await attached_product(connection, event.stream_id, event.product_id)
             counted = await connection.execute(
                 insert_into(connection, product_events)
@@ -83,15 +90,25 @@ class SqlEngagement:
                     quantity=event.quantity,
                     unit_price=product.price,
                     currency=product.currency,
-                    created_at=self._clock.now(),
+                    created_at=now,
                 )
                 .on_conflict_do_nothing()
                 .returning(product_events.c.viewer_id)
             )
             if counted.one_or_none() is not None:
+                await write_event(
+                    connection, purchase_event(event, product_from(product), now), hear, now
+                )
                 return True
             await _require_repetition(connection, event)
             return False
+
+    async def _who_hears(self, connection: AsyncConnection, event: ProductEvent) -> Sequence[UUID]:
+        """The webhooks of a purchase; nobody hears of the rest."""
+        if event.type is not ProductEventType.PURCHASE:
+            return []
+        kind = WebhookEvent.PRODUCT_PURCHASED
+        return await listeners_in_turn(connection, event.stream_id, kind)
 
     async def viewers(self, stream_id: UUID, page: PageRequest) -> tuple[Page[Viewer], int]:
         """See `EngagementStore.viewers`."""

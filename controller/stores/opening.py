@@ -9,13 +9,18 @@ from controller.stores.database import Database, DatabaseLimits, open_database
 from controller.stores.derived import SqlDerived
 from controller.stores.engagement import SqlEngagement
 from controller.stores.jobs import SqlJobs
+from controller.stores.notification_queue import SqlNotifications
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
 from controller.stores.recordings import SqlRecordings
+from controller.stores.replay import SqlReplays
 from controller.stores.revision import head_revision
+from controller.stores.showcase import SqlShowcase
 from controller.stores.stream_keys import SqlStreamKeys
 from controller.stores.streams import SqlStreams
 from controller.stores.users import SqlUsers
+from controller.stores.webhook_queue import SqlWebhookQueue
+from controller.stores.webhooks import SqlWebhooks
 
 DATABASE_FILE = "golive.db"
 
@@ -35,6 +40,11 @@ class Stores:
     engagement: SqlEngagement
     jobs: SqlJobs
     derived: SqlDerived
+    showcase: SqlShowcase
+    replays: SqlReplays
+    webhooks: SqlWebhooks
+    webhook_queue: SqlWebhookQueue
+    notifications: SqlNotifications
 
 
 def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) -> Stores:
@@ -55,6 +65,11 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         engagement=SqlEngagement(database, clock),
         jobs=SqlJobs(database, clock),
         derived=SqlDerived(database, clock),
+        showcase=SqlShowcase(database, clock),
+        replays=SqlReplays(database),
+        webhooks=SqlWebhooks(database, clock),
+        webhook_queue=SqlWebhookQueue(database, clock),
+        notifications=SqlNotifications(database, clock),
     )
 
 

@@ -5,12 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.ports import Clock
 from controller.domain.recordings import Recording, RecordingState
+from controller.domain.webhooks import WebhookEvent, stream_event
 from controller.stores.database import Database
+from controller.stores.outbox import tell
+from controller.stores.rows import stream_from
 from controller.stores.schema import recordings
-from controller.stores.statements import insert_into
+from controller.stores.statements import insert_into, lock_stream
 
 _KEPT = (RecordingState.READY, RecordingState.UNSAVED)
 _GONE = RecordingState.DELETED
@@ -62,7 +66,21 @@ class SqlRecordings:
                 )
                 .returning(recordings.c.stream_id)
             )
-            return changed.one_or_none() is not None
+            is_changed = changed.one_or_none() is not None
+            if is_changed and recording.state is RecordingState.READY:
+                await self._tell_ready(connection, recording)
+            return is_changed
+
+    async def _tell_ready(self, connection: AsyncConnection, recording: Recording) -> None:
+        stream = stream_from(await lock_stream(connection, recording.stream_id))
+        event = stream_event(
+            WebhookEvent.RECORDING_READY,
+            stream,
+            vodUrl=stream.vod_url,
+            duration=stream.duration_s,
+            sizeBytes=recording.size_bytes,
+        )
+        await tell(connection, event, self._clock.now())
 
     async def set_keep_days(self, stream_id: UUID, keep_days: int | None) -> None:
         """See `RecordingStore.set_keep_days`."""

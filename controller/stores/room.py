@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controller.domain.ports import Clock
 from controller.domain.room import (
     HISTORY_MESSAGES,
+    ActivePin,
     ChatMessage,
     KeptRoom,
     Moderation,
@@ -28,10 +29,12 @@ from controller.stores.room_schema import (
     room_rules,
     room_sanctions,
 )
+from controller.stores.rows import chat_message_from
 from controller.stores.schema import (
     product_tags,
     streams,
 )
+from controller.stores.showcase_schema import product_pins
 from controller.stores.statements import lock_stream
 from controller.stores.watching import note_alive
 
@@ -60,12 +63,13 @@ class SqlRooms:
                 held=_oldest_first((await connection.execute(held)).all()),
                 rules=await _rules(connection, stream_id),
                 pinned_product=await _pinned_product(connection, stream_id),
+                active_pin=await _active_pin(connection, stream_id),
             )
 
     async def record(self, stream_id: UUID, figures: RoomFigures) -> None:
         """See `RoomStore.record`; StreamNotFound."""
         async with self._database.write() as connection:
-            await add_figures(connection, stream_id, figures)
+            await add_figures(connection, stream_id, figures, self._clock.now())
 
     async def beat(self, holder: str, at: datetime) -> None:
         """See `RoomStore.beat`."""
@@ -123,21 +127,7 @@ class SqlRooms:
 
 
 def _oldest_first(rows: Sequence[Row[Any]]) -> tuple[ChatMessage, ...]:
-    return tuple(_message_from(row) for row in reversed(rows))
-
-
-def _message_from(row: Row[Any]) -> ChatMessage:
-    return ChatMessage(
-        id=row.id,
-        stream_id=row.stream_id,
-        user_id=row.user_id,
-        username=row.username,
-        avatar_url=row.avatar_url,
-        text=row.text,
-        sent_at=row.sent_at,
-        stream_time_s=row.stream_time_s,
-        is_held=row.is_held,
-    )
+    return tuple(chat_message_from(row) for row in reversed(rows))
 
 
 async def _rules(connection: AsyncConnection, stream_id: UUID) -> RoomRules:
@@ -153,7 +143,7 @@ async def _rules(connection: AsyncConnection, stream_id: UUID) -> RoomRules:
             chat_messages.c.id == row.pinned_message_id, chat_messages.c.deleted_at.is_(None)
         )
         pinned_row = (await connection.execute(message)).one_or_none()
-        pinned = None if pinned_row is None else _message_from(pinned_row)
+        pinned = None if pinned_row is None else chat_message_from(pinned_row)
     return RoomRules(
         slow_mode_s=0 if row is None else row.slow_mode_s,
         pinned_message=pinned,
@@ -172,3 +162,11 @@ async def _pinned_product(connection: AsyncConnection, stream_id: UUID) -> Pinne
     )
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else PinnedProduct(row.product_id, row.x, row.y, row.timestamp_s)
+
+
+async def _active_pin(connection: AsyncConnection, stream_id: UUID) -> ActivePin | None:
+    query = select(product_pins).where(
+        product_pins.c.stream_id == stream_id, product_pins.c.media_until.is_(None)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else ActivePin(row.product_id, row.media_at)

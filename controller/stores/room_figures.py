@@ -9,24 +9,31 @@ from sqlalchemy import Update, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.room import RoomFigures
+from controller.stores.outbox import tell_milestones
 from controller.stores.room_schema import chat_messages, room_visits
+from controller.stores.rows import stream_from
 from controller.stores.schema import stream_reactions, stream_viewers, streams, users
+from controller.stores.showcase_schema import reaction_moments
 from controller.stores.statements import insert_into, lock_stream
 from controller.stores.watching import add_stays, is_news, read_watched
 
 _ROWS_AT_ONCE = 500
 
 
-async def add_figures(connection: AsyncConnection, stream_id: UUID, figures: RoomFigures) -> None:
+async def add_figures(
+    connection: AsyncConnection, stream_id: UUID, figures: RoomFigures, now: datetime
+) -> None:
     """Add to the stream's figures unless that was done before; StreamNotFound."""
-    await lock_stream(connection, stream_id)
+    row = await lock_stream(connection, stream_id)
     if figures.number and not await is_news(connection, stream_id, figures.holder, figures.number):
         return
+    await tell_milestones(connection, stream_from(row), figures.peak_viewers, now)
     fresh = await _add_visits(connection, stream_id, figures)
     said = await _add_messages(connection, figures)
     await _add_leavings(connection, stream_id, figures)
     await add_stays(connection, stream_id, figures)
     await _add_reactions(connection, stream_id, figures)
+    await _add_reaction_moments(connection, stream_id, figures)
     peak, viewers_now = streams.c.peak_viewers, figures.viewers_now
     await connection.execute(
         update(streams)
@@ -160,6 +167,23 @@ async def _add_reactions(
             statement.on_conflict_do_update(
                 index_elements=["stream_id", "emoji"],
                 set_={"count": stream_reactions.c.count + count},
+            )
+        )
+
+
+async def _add_reaction_moments(
+    connection: AsyncConnection, stream_id: UUID, figures: RoomFigures
+) -> None:
+    rows = [
+        {"stream_id": stream_id, "at_s": at_s, "emoji": emoji, "count": count}
+        for (at_s, emoji), count in figures.reaction_moments.items()
+    ]
+    for some in _chunks(rows):
+        statement = insert_into(connection, reaction_moments).values(some)
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["stream_id", "at_s", "emoji"],
+                set_={"count": reaction_moments.c.count + statement.excluded.count},
             )
         )
 

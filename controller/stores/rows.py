@@ -5,9 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import Row, RowMapping
 
-from controller.domain.people import Position, User
+from controller.domain.geography import Position
+from controller.domain.people import User
 from controller.domain.products import Product
 from controller.domain.publications import Publication, Publisher, StoredKey
+from controller.domain.room import ChatMessage
 from controller.domain.streams import Stream, StreamCounters, StreamOptions
 
 
@@ -140,3 +142,18 @@ def key_from(row: Row[Any]) -> tuple[UUID, StoredKey]:
     """A row of `stream_keys`: its stream and the key."""
     key = StoredKey(id=row.id, lookup_hash=row.lookup_hash, ciphertext=row.ciphertext)
     return row.stream_id, key
+
+
+def chat_message_from(row: Row[Any]) -> ChatMessage:
+    """A row of `chat_messages`."""
+    return ChatMessage(
+        id=row.id,
+        stream_id=row.stream_id,
+        user_id=row.user_id,
+        username=row.username,
+        avatar_url=row.avatar_url,
+        text=row.text,
+        sent_at=row.sent_at,
+        stream_time_s=row.stream_time_s,
+        is_held=row.is_held,
+    )

@@ -60,6 +60,10 @@ users = Table(
     Column("avatar_url", Text),
     Column("latitude", Float, index=True),
     Column("longitude", Float),
+    # The same place as a point on the unit sphere (`controller.domain.geography`).
+    Column("unit_x", Float),
+    Column("unit_y", Float),
+    Column("unit_z", Float),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     _one_of("role", Role),
@@ -72,7 +76,7 @@ follows = Table(
     _reference("follower_id", "users.id", primary_key=True),
     _reference("host_id", "users.id", primary_key=True),
     Column("created_at", UtcDateTime, nullable=False),
-    Index("ix_follows_host_id", "host_id"),
+    Index("ix_follows_host_id_follower_id", "host_id", "follower_id"),
     CheckConstraint("follower_id <> host_id", name="not_self"),
 )
 
@@ -240,6 +244,9 @@ product_tags = Table(
     Column("x", Float, nullable=False),
     Column("y", Float, nullable=False),
     Column("timestamp_s", Integer, nullable=False),
+    # The moment of the media: as PROGRAM-DATE-TIME has it, and in seconds of the recording.
+    Column("media_at", UtcDateTime),
+    Column("stream_time_s", Float),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_product_tags_stream_id_timestamp_s", "stream_id", "timestamp_s"),
 )

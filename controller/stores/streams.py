@@ -28,6 +28,7 @@ from controller.domain.streams import (
     StreamChanges,
     WentLive,
 )
+from controller.domain.webhooks import WebhookEvent, stream_event
 from controller.errors import (
     ControllerError,
     IllegalIngestState,
@@ -41,6 +42,7 @@ from controller.stores.creation import insert_stream
 from controller.stores.database import Database
 from controller.stores.derived_schema import clips, stream_derivations
 from controller.stores.notifications import queue_stream_live
+from controller.stores.outbox import tell, tell_encoder
 from controller.stores.rows import stream_from
 from controller.stores.schema import status_changes, streams
 from controller.stores.statements import lock_stream
@@ -113,6 +115,7 @@ class SqlStreams:
             if await count_for_sale(connection, stream_id) == 0:
                 raise StreamWithoutProducts
             queued = await queue_stream_live(connection, stream, now)
+            await tell(connection, stream_event(WebhookEvent.STREAM_LIVE, stream), now)
         return WentLive(stream=stream, notifications_queued=queued)
 
     async def end(self, stream_id: UUID, reason: EndReason) -> Stream:
@@ -128,9 +131,14 @@ class SqlStreams:
                 "duration_s": max(0, int((now - before.started_at).total_seconds())),
                 **_finished(now),
             }
-            return await self._enter(
+            stream = await self._enter(
                 connection, stream_id, StreamStatus.ENDED, StreamNotLive, values, reason
             )
+            event = stream_event(
+                WebhookEvent.STREAM_ENDED, stream, reason=reason.value, duration=stream.duration_s
+            )
+            await tell(connection, event, now)
+            return stream
 
     async def cancel(self, stream_id: UUID) -> Stream:
         """See `StreamStore.cancel`."""
@@ -158,7 +166,9 @@ class SqlStreams:
             if row is None:
                 await lock_stream(connection, stream_id)
                 raise IllegalIngestState
-            return stream_from(row)
+            stream = stream_from(row)
+            await tell_encoder(connection, stream, from_state, now)
+            return stream
 
     async def set_vod(self, stream_id: UUID, url: str) -> Stream:
         """See `StreamStore.set_vod`."""

@@ -8,7 +8,8 @@ from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.access import Standing
-from controller.domain.people import Device, Identity, Position, User, UserChanges, is_neighbor
+from controller.domain.geography import Position, is_neighbor, unit_vector
+from controller.domain.people import Device, Identity, User, UserChanges
 from controller.domain.ports import Clock
 from controller.errors import CannotFollowSelf, UserNotFound
 from controller.stores.database import Database
@@ -68,9 +69,7 @@ class SqlUsers:
         if "avatar_url" in changes.sent:
             values["avatar_url"] = changes.avatar_url
         if "position" in changes.sent:
-            position = changes.position
-            values["latitude"] = None if position is None else position.latitude
-            values["longitude"] = None if position is None else position.longitude
+            values |= _place(changes.position)
         async with self._database.write() as connection:
             changed = await connection.execute(
                 update(users).where(users.c.id == user_id).values(**values).returning(users)
@@ -151,6 +150,20 @@ class SqlUsers:
                 Device(id=row.id, user_id=row.user_id, kind=row.kind, address=row.address)
                 for row in await connection.execute(query)
             ]
+
+
+def _place(position: Position | None) -> dict[str, float | None]:
+    """The columns that say where somebody is."""
+    if position is None:
+        return dict.fromkeys(("latitude", "longitude", "unit_x", "unit_y", "unit_z"))
+    point = unit_vector(position)
+    return {
+        "latitude": position.latitude,
+        "longitude": position.longitude,
+        "unit_x": point.x,
+        "unit_y": point.y,
+        "unit_z": point.z,
+    }
 
 
 def _found(row: Row[Any] | None) -> User:

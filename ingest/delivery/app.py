@@ -112,6 +112,8 @@ class Delivery:
             now_wall_s=self._clock.wall_s(),
             time_url="../time",
             location=query and f"manifest.mpd{query}",
+            cues=window.cues,
+            spans=window.spans.all,
         )
         headers = _headers(caching.NEVER if query else caching.REVALIDATE)
         return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)

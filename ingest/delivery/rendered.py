@@ -5,6 +5,7 @@ from email.utils import formatdate
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from ingest.manifest.hls_dateranges import DateRanges
 from ingest.manifest.hls_history import PlaylistHistory
 from ingest.manifest.hls_playlist import media_playlist
 from ingest.presentation import Rendition
@@ -35,6 +36,7 @@ class RenderedPlaylists:
         self._histories: WeakKeyDictionary[LiveWindow, dict[str, PlaylistHistory]] = (
             WeakKeyDictionary()
         )
+        self._date_ranges: WeakKeyDictionary[LiveWindow, DateRanges] = WeakKeyDictionary()
 
     def body(self, window: LiveWindow, rendition: Rendition, variant: Variant) -> bytes:
         """The playlist as the window is now."""
@@ -57,11 +59,25 @@ class RenderedPlaylists:
             others = [other for other in renditions if other.name != rendition.name]
             histories = self._histories.setdefault(window, {})
             history = histories.setdefault(rendition.name, PlaylistHistory())
-            text = media_playlist(rendition, others, skip=variant.delta, history=history)
+            text = media_playlist(
+                rendition,
+                others,
+                skip=variant.delta,
+                history=history,
+                date_ranges=self._date_ranges_of(window, rendition),
+            )
             data = text.encode()
         fields = f"Content-Length: {len(data)}\r\nDate: {formatdate(usegmt=True)}\r\n\r\n"
         body = bodies[variant] = _Body(window.version, data, fields.encode() + data)
         return body
+
+    def _date_ranges_of(self, window: LiveWindow, rendition: Rendition) -> list[str]:
+        """What is told of the cues in the window, in every rendition alike."""
+        if not window.cues:
+            return []
+        known = self._date_ranges.setdefault(window, DateRanges())
+        first_wall_s = rendition.segments[0].wall_s
+        return known.lines(window.cues, window.spans.all, first_wall_s, ended=window.ended)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

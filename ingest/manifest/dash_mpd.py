@@ -1,12 +1,15 @@
 """MPEG-DASH manifests (ISO/IEC 23009-1), to the DASH-IF live guidelines: SegmentTimeline with
 $Number$, one Period per stretch without a break, the same files as HLS."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
+from ingest.cues import Cue, Span
 from ingest.journal_entries import segment_name
-from ingest.manifest.hls_playlist import date_time
+from ingest.manifest.dash_events import PeriodPlace, add_events
+from ingest.manifest.hls_tags import date_time
 from ingest.media import MediaKind
 from ingest.presentation import InitSection, Presentation, Rendition, Segment
 
@@ -54,12 +57,19 @@ class _Stretch:
 
 
 def live_mpd(
-    presentation: Presentation, *, now_wall_s: float, time_url: str, location: str = ""
+    presentation: Presentation,
+    *,
+    now_wall_s: float,
+    time_url: str,
+    location: str = "",
+    cues: Sequence[Cue] = (),
+    spans: Sequence[Span] = (),
 ) -> str:
     """A dynamic MPD of the finished segments; `time_url` answers the time for UTCTiming, and
     updates are asked for at `location` (ISO/IEC 23009-1, 5.3.1), relative to this MPD.
 
-    The availability start is the wall time of the first Period's media time 0, for good.
+    The availability start is the wall time of the first Period's media time 0, for good. `cues`
+    are told where `spans`, all that there ever were media in, says that they lie.
     """
     target = max((r.target_duration_s for r in presentation.renditions), default=1)
     depth = max((r.duration_s for r in presentation.renditions), default=0.0)
@@ -75,13 +85,18 @@ def live_mpd(
     )
     if location:
         ET.SubElement(mpd, "Location").text = location
-    for stretch in _stretches(presentation):
-        _period(mpd, stretch, stretch.start_s, stretch.offset_s)
+    stretches = _stretches(presentation)
+    periods = [_period(mpd, one, one.start_s, one.offset_s) for one in stretches]
+    places = [
+        _place(presentation, one, period, one.offset_s)
+        for one, period in zip(stretches, periods, strict=True)
+    ]
+    add_events(places, cues, spans, ended=presentation.ended)
     ET.SubElement(mpd, "UTCTiming", schemeIdUri=_DIRECT_TIME, value=time_url)
     return _text(mpd)
 
 
-def vod_mpd(presentation: Presentation, base: str = "") -> str:
+def vod_mpd(presentation: Presentation, base: str = "", cues: Sequence[Cue] = ()) -> str:
     """A static MPD of a finished recording; media are named `{base}{rendition}/…`."""
     stretches = _stretches(presentation)
     target = max((r.target_duration_s for r in presentation.renditions), default=1)
@@ -92,11 +107,14 @@ def vod_mpd(presentation: Presentation, base: str = "") -> str:
         minBufferTime=_duration(float(target)),
     )
     start = 0.0
+    places = []
     for stretch in stretches:
         length = stretch.end_s - stretch.first_s
         period = _period(mpd, stretch, start, stretch.first_s, base)
         period.set("duration", _duration(length))
         start += length
+        places.append(_place(presentation, stretch, period, stretch.first_s))
+    add_events(places, cues, [place.span for place in places], ended=True)
     return _text(mpd)
 
 
@@ -128,6 +146,19 @@ def _stretches(presentation: Presentation) -> list[_Stretch]:
         of_all = [segments[run[0]] for segments in listed.values() if run[0] in segments]
         stretches.append(_stretch(presentation, tracks, of_all))
     return stretches
+
+
+def _place(
+    presentation: Presentation, stretch: _Stretch, period: ET.Element, offset_s: float
+) -> PeriodPlace:
+    """Where a Period that begins at media time `offset_s` lies."""
+    base_s = presentation.started_wall_s + stretch.start_s - stretch.offset_s
+    init = next(
+        (t.init for t in stretch.tracks if t.rendition.kind is MediaKind.VIDEO),
+        stretch.tracks[0].init,
+    )
+    span = Span(stretch.id, base_s + offset_s, base_s + stretch.end_s, init.width, init.height)
+    return PeriodPlace(period, span, offset_s, base_s + stretch.first_s)
 
 
 def _stretch_key(

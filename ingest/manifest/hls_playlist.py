@@ -1,10 +1,10 @@
 """HLS playlists as text: RFC 8216 and draft-pantos-hls-rfc8216bis (Low-Latency HLS)."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from ingest.journal_entries import init_name, part_name, segment_name
 from ingest.manifest.hls_history import PlaylistHistory
+from ingest.manifest.hls_tags import date_time
 from ingest.media import MediaKind
 from ingest.presentation import Presentation, Rendition, Segment
 
@@ -63,12 +63,14 @@ def media_playlist(
     *,
     skip: bool = False,
     history: PlaylistHistory | None = None,
+    date_ranges: Sequence[str] = (),
 ) -> str:
     """A live Media Playlist with Partial Segments; after the end, the same with ENDLIST.
 
     Media are named `{base}{rendition}/…`, relative to the playlist. `others` are reported on
     (§4.4.5.4). `skip` asks for a Playlist Delta Update (§6.2.5.1), which it is when there is
     anything to skip. `history` remembers the lines of a long playlist of this rendition.
+    `date_ranges` are listed in a delta update, too: none is ever skipped.
     """
     target_s = rendition.target_duration_s
     lines = _header(rendition)
@@ -85,6 +87,7 @@ def media_playlist(
     skipped = _skippable(rendition) if skip else 0
     if skipped:
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
+    lines += date_ranges
     folder = f"{base}{rendition.name}/"
     if history is not None and not skipped:
         old, count = history.lines(
@@ -121,7 +124,7 @@ def _report(rendition: Rendition, base: str) -> str:
     return f'#EXT-X-RENDITION-REPORT:URI="{base}{rendition.name}.m3u8",LAST-MSN={last.msn}{part}'
 
 
-def vod_playlist(rendition: Rendition, base: str = "") -> str:
+def vod_playlist(rendition: Rendition, base: str = "", *, date_ranges: Sequence[str] = ()) -> str:
     """The Media Playlist of a finished recording (EXT-X-PLAYLIST-TYPE:VOD, §4.4.3.5)."""
     lines = _header(rendition)
     lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
@@ -129,6 +132,7 @@ def vod_playlist(rendition: Rendition, base: str = "") -> str:
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first.msn}")
     if first.period:  # the other renditions may have begun in an earlier one
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.period}")
+    lines += date_ranges
     lines += _segments(rendition, f"{base}{rendition.name}/", parts=False)
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
@@ -182,9 +186,3 @@ def _parts(segment: Segment, folder: str) -> list[str]:
         + (",INDEPENDENT=YES" if part.independent else "")
         for part in segment.parts
     ]
-
-
-def date_time(wall_s: float) -> str:
-    """`wall_s` (Unix seconds) as RFC 3339 in UTC with milliseconds."""
-    stamp = datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
-    return stamp.replace("+00:00", "Z")

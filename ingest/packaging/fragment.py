@@ -29,7 +29,7 @@ _TFHD_VIDEO = struct.pack(">I4sIII", 20, b"tfhd", 0x020020, 1, NON_SYNC)
 
 
 def audio_tfhd(frame_samples: int) -> bytes:
-    """tfhd with the constant sample duration, which then leaves the trun."""
+    """tfhd with the usual sample duration, which then leaves the trun."""
     return struct.pack(">I4sIIII", 24, b"tfhd", 0x020028, 1, frame_samples, SYNC)
 
 
@@ -54,10 +54,20 @@ def video_chunk(number: int, samples: Sequence[Sample], durations: Sequence[int]
     return _chunk(number, samples, _TFHD_VIDEO, flags | _TRUN_FIRST_FLAGS, first_flags, entries)
 
 
-def audio_chunk(number: int, samples: Sequence[Sample], tfhd: bytes) -> bytes:
-    """moof + mdat of audio `samples`; `tfhd` from `audio_tfhd` gives their duration."""
-    entries = array("I", [len(sample.data) for sample in samples])
-    return _chunk(number, samples, tfhd, _TRUN_DATA_OFFSET | _TRUN_SIZE, b"", entries)
+def audio_chunk(
+    number: int, samples: Sequence[Sample], tfhd: bytes, durations: Sequence[int] | None = None
+) -> bytes:
+    """moof + mdat of audio `samples`; `tfhd` from `audio_tfhd` gives their duration, unless
+    `durations` (ticks, as long as `samples`) say otherwise."""
+    if durations is None:
+        entries = array("I", [len(sample.data) for sample in samples])
+        return _chunk(number, samples, tfhd, _TRUN_DATA_OFFSET | _TRUN_SIZE, b"", entries)
+    entries = array("I")
+    for sample, duration in zip(samples, durations, strict=True):
+        entries.append(duration)
+        entries.append(len(sample.data))
+    flags = _TRUN_DATA_OFFSET | _TRUN_DURATION | _TRUN_SIZE
+    return _chunk(number, samples, tfhd, flags, b"", entries)
 
 
 def _chunk(

@@ -71,7 +71,8 @@ class OpenTrack:
         self._index = 0
         self._samples: list[Sample] = []
         self._durations: list[int] = []
-        self._tfhd = audio_tfhd(track.frame_samples) if isinstance(track, AudioFormat) else b""
+        self._usual = track.frame_samples if isinstance(track, AudioFormat) else 0
+        self._tfhd = audio_tfhd(self._usual) if self._usual else b""
 
     @property
     def open_samples(self) -> int:
@@ -123,7 +124,9 @@ class OpenTrack:
         if not self._samples:
             return
         if self._tfhd:
-            data = audio_chunk(self.number, self._samples, self._tfhd)
+            uneven = self._durations.count(self._usual) != len(self._durations)
+            durations = self._durations if uneven else None
+            data = audio_chunk(self.number, self._samples, self._tfhd, durations)
         else:
             data = video_chunk(self.number, self._samples, self._durations)
         self._sink.part(

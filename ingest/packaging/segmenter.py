@@ -28,7 +28,8 @@ _MAX_PENDING_CUTS = 2
 
 
 _DRIFT_PARTS = 50
-"""Audio that moves by less than 1/50 s stays in its chunk; the next chunk's tfdt takes it up."""
+"""Audio that moves by less than 1/50 s goes on where it was: one frame lasts as much longer or
+shorter, so that what manifests say of a segment is what its media have. More is a hole."""
 
 
 class Segmenter:
@@ -137,8 +138,12 @@ class Segmenter:
             while self._cuts and sample.dts >= self._cuts[0] * track.timescale:
                 self._end_audio_at(track, self._cuts.popleft())  # it was silent until here
             track.start(sample)
-        elif abs(sample.dts - track.end) * _DRIFT_PARTS > track.timescale:
-            track.end_part()  # a hole: durations are constant within a chunk
+        else:
+            move = sample.dts - max(track.end, track.segment_start)
+            if abs(move) * _DRIFT_PARTS > track.timescale:
+                track.end_part()  # a hole: it lies between two chunks
+            elif move:
+                sample, duration = sample._replace(dts=sample.dts - move), duration + move
         self._cut_audio(track, sample, duration)
         if track.part_span + duration > self._part_limit_s * track.timescale:
             track.end_part()

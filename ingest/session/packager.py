@@ -4,6 +4,7 @@ FD is its end of a socket pair to the daemon, with whom it dies. An exception en
 """
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -134,7 +135,7 @@ class Packager:
         session = hosted.session or self._open(hosted)
         if session is None:
             return False
-        more = session.poll()
+        came = session.poll()
         if hosted.grew:
             hosted.grew = False
             if not hosted.live:
@@ -144,9 +145,11 @@ class Packager:
         if self._now_s >= hosted.health_due_s:
             hosted.health_due_s = self._now_s + _HEALTH_EVERY_S
             self._tell(hosted, session.health())
-        if not more and (hosted.stop_requested or session.ended()):
+        if session.is_behind:
+            return True
+        if hosted.stop_requested or (not came and session.ended()):
             self._end(hosted, session)
-        return more
+        return False
 
     def _open(self, hosted: _Hosted) -> SpoolSession | None:
         """The session, once nginx has made its file."""
@@ -222,12 +225,18 @@ async def _read(reader: asyncio.StreamReader, packager: Packager) -> None:
         packager.take(decode_to_stream(line))
 
 
-def main(arguments: list[str]) -> int:
+def run_packager(connection: socket.socket) -> int:
     """Serve until the daemon goes."""
+    gc.freeze()  # what was imported stays
+    uvloop.run(_serve(connection))
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Be a process of its own."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
-    uvloop.run(_serve(socket.socket(fileno=int(arguments[1]))))
-    return 0
+    return run_packager(socket.socket(fileno=int(arguments[1])))
 
 
 if __name__ == "__main__":

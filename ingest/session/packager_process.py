@@ -17,6 +17,7 @@ from ingest.session.messages import (
     decode_from_stream,
     encode,
 )
+from ingest.session.nursery import ForkedProcess, PackagerNursery
 from ingest.session.worker_process import spawn_module
 
 _QUEUED_MESSAGES = 256
@@ -81,7 +82,7 @@ class PackagerProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: asyncio.subprocess.Process | ForkedProcess,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
@@ -93,8 +94,13 @@ class PackagerProcess:
         self._log = structlog.get_logger()
 
     @classmethod
-    async def spawn(cls) -> "PackagerProcess":
-        """Start a packager."""
+    async def spawn(cls, nursery: PackagerNursery | None = None) -> "PackagerProcess":
+        """Start a packager, out of the nursery where there is one."""
+        if nursery is not None:
+            try:
+                return cls(*await nursery.spawn())
+            except ConnectionError as error:
+                structlog.get_logger().warning("nursery_lost", error=str(error.__cause__))
         return cls(*await spawn_module("ingest.session.packager"))
 
     @property
@@ -164,9 +170,13 @@ class PackagerProcess:
 
 
 class PackagerPool:
-    """As many packagers as there are cores to use, started when needed; the least loaded serves."""
+    """As many packagers as there are cores to use, started when needed; the least loaded serves.
 
-    def __init__(self, size: int | None = None) -> None:
+    They come out of `nursery` where there is one, which goes with the pool.
+    """
+
+    def __init__(self, size: int | None = None, nursery: PackagerNursery | None = None) -> None:
+        self._nursery = nursery
         self._size = size or max(1, (os.cpu_count() or 1) - 1)
         self._packagers: list[PackagerProcess] = []
         self._lock = asyncio.Lock()
@@ -176,7 +186,7 @@ class PackagerPool:
         """Start the first packager before it is needed."""
         async with self._lock:
             if not self._packagers:
-                self._packagers.append(await PackagerProcess.spawn())
+                self._packagers.append(await PackagerProcess.spawn(self._nursery))
 
     async def take(self, name: str) -> PackagerLease:
         """A place for a session; `name` is for reading only."""
@@ -184,7 +194,7 @@ class PackagerPool:
             self._packagers = [packager for packager in self._packagers if packager.alive]
             idle = any(packager.load == 0 for packager in self._packagers)
             if len(self._packagers) < self._size and not idle:
-                self._packagers.append(await PackagerProcess.spawn())
+                self._packagers.append(await PackagerProcess.spawn(self._nursery))
             packager = min(self._packagers, key=lambda packager: packager.load)
             self._sessions += 1
             return packager.lease(f"{name}#{self._sessions}")
@@ -193,3 +203,5 @@ class PackagerPool:
         """End all packagers."""
         for packager in self._packagers:
             await packager.close()
+        if self._nursery is not None:
+            self._nursery.close()

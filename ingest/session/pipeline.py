@@ -139,13 +139,13 @@ class Pipeline:
         self._intake.take(packet)
         if self._timeline.breaks(packet):
             self.start(self._tracks, "timestamp jump")
-        place = self._place(offset)
+        place = None if offset is None else _Place(offset, *self._timeline.audio_clock)
         sample = self._timeline.accept(packet)
         if sample is None:
             return
         segmenter = self._segmenter or self._open_period(sample, offset)
-        silence = self._timeline.take_silence()
-        if silence:
+        if self._timeline.has_silence:
+            silence = self._timeline.take_silence()
             self._feed_silence(segmenter, silence, place)
             if place is not None and packet.kind is MediaKind.AUDIO:
                 place = _Place(place.offset, sample.dts, 0.0, filling=False)
@@ -211,12 +211,6 @@ class Pipeline:
             entries.append(self._checkpoint(segmenter, first, offset))
         self._journal.append(*entries)
         return segmenter
-
-    def _place(self, offset: int | None) -> _Place | None:
-        if offset is None:
-            return None
-        timeline = self._timeline
-        return _Place(offset, timeline.next_audio_dts, timeline.audio_error, timeline.filling)
 
     def _mark(self, segmenter: Segmenter, kind: MediaKind, sample: Sample, place: _Place) -> None:
         """Remember where open parts begin; leave a checkpoint where a segment opens."""

@@ -76,6 +76,7 @@ class SpoolSession:
         self._locked = False
         self._unlocked_since_s: float | None = None
         self._skip_before = {MediaKind.VIDEO: 0, MediaKind.AUDIO: 0}
+        self._skip_until = 0  # nothing is done with from here on
         self._formats: dict[MediaKind, TrackFormat] = {}
         self._held: list[tuple[int, Packet]] = []
         self._held_dropped = 0
@@ -97,6 +98,11 @@ class SpoolSession:
     def video_seen(self) -> bool:
         """Whether the recorder has written a video track."""
         return MediaKind.VIDEO in self._formats
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last poll left something that had come already."""
+        return self._tail.is_behind
 
     def poll(self) -> bool:
         """Package what has come; False when there was nothing, and `ended` may be asked."""
@@ -161,13 +167,14 @@ class SpoolSession:
             self._formats[track.kind] = track
         self._skip_before[MediaKind.VIDEO] = checkpoint.video_offset
         self._skip_before[MediaKind.AUDIO] = checkpoint.audio_offset
+        self._skip_until = max(checkpoint.video_offset, checkpoint.audio_offset)
         return min(checkpoint.video_offset, checkpoint.audio_offset)
 
     def _take(self, offset: int, item: FlvItem) -> None:
         if isinstance(item, Packet):
-            if offset < self._skip_before[item.kind]:
+            if offset < self._skip_until and offset < self._skip_before[item.kind]:
                 return
-            if self.started:
+            if self._pipeline.tracks:
                 self._pipeline.feed(item, offset)
             else:
                 self._hold(offset, item)

@@ -1,16 +1,19 @@
 """All sessions and all live streams of this daemon."""
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
+from ingest.cues import Cue
 from ingest.derive.recording import Recording, recording_of
 from ingest.errors import IngestError
 from ingest.ports import PublicationProbe
 from ingest.session.admission import Admission, SessionKind
+from ingest.session.nursery import PackagerNursery
 from ingest.session.packager_process import PackagerPool
 from ingest.session.session import Session, SessionSpec
 from ingest.session.session_totals import SessionTotals
@@ -26,6 +29,8 @@ from ingest.window.live_window import LiveWindow
 _RECORD_EVERY_S = 0.5
 _STOP_WAIT_S = 5.0
 _STORE_WAIT_S = 15.0
+_LOOK_EVERY_S = 0.1
+_STARTING = frozenset({SessionState.REQUESTED, SessionState.CONNECTING, SessionState.PROBING})
 
 StateListener = Callable[[SessionSpec, SessionState, str], None]
 
@@ -34,7 +39,7 @@ class SessionSupervisor:
     """Starts, watches and ends sessions; keeps each live stream's window between them.
 
     `live_root` holds a folder per stream. Streams are named by their id, publications by
-    internal name.
+    internal name. Packagers come out of `nursery`, where there is one.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class SessionSupervisor:
         settings: PackagingSettings,
         dvr_window_s: float,
         admission: Admission,
+        nursery: PackagerNursery | None = None,
     ) -> None:
         self._live_root = live_root
         self._uploader = uploader
@@ -54,7 +60,7 @@ class SessionSupervisor:
         self.admission = admission
         self._listeners: list[StateListener] = []
         self._workers = WorkerPool()
-        self._packagers = PackagerPool()
+        self._packagers = PackagerPool(nursery=nursery)
         self._media: dict[str, StreamMedia] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -78,6 +84,13 @@ class SessionSupervisor:
     def warm_spare(self) -> None:
         """Have a pull worker ready, too; it takes the CPU longer than a packager."""
         self._workers.warm()
+
+    async def wait_taken_up(self, timeout_s: float) -> None:
+        """Until no session is waiting for its first media; at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while any(one.state in _STARTING for one in self.sessions()):  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_EVERY_S)
 
     def window(self, stream_id: str) -> LiveWindow | None:
         """The live window of a stream that this daemon serves."""
@@ -187,10 +200,21 @@ class SessionSupervisor:
             give_up()
         await asyncio.wait({task}, timeout=timeout_s)
 
+    def open_streams(self) -> list[str]:
+        """The streams that this daemon serves."""
+        return [*self._media]
+
+    def show_cues(self, stream_id: str, cues: Sequence[Cue]) -> None:
+        """Have the stream's playlists tell these cues instead of those before; nothing happens
+        for a stream that this daemon does not serve."""
+        media = self._media.get(stream_id)
+        if media is not None and tuple(cues) != tuple(media.window.cues):
+            media.window.show(tuple(cues))
+
     async def finish_stream(
-        self, stream_id: str, plan: RecordingPlan, *, reason: str
+        self, stream_id: str, plan: RecordingPlan, *, reason: str, cues: Sequence[Cue] = ()
     ) -> Vod | None:
-        """End the stream's playlists and publish its recording; its session is over.
+        """End the stream's playlists and publish its recording with its cues; its session is over.
 
         None when nothing was recorded. Raises ObjectStoreError when the store does not take
         everything in time: calling again goes on where it stopped.
@@ -205,7 +229,7 @@ class SessionSupervisor:
         await media.recorder.stored(_STORE_WAIT_S)
         recorded = media.recorder.presentation()
         return await publish_vod(
-            stream_id, recorded, self._uploader, private=media.recorder.private
+            stream_id, recorded, self._uploader, private=media.recorder.private, cues=cues
         )
 
     async def forget_stream(self, stream_id: str, *, remove_files: bool) -> None:

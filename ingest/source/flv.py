@@ -3,6 +3,7 @@
 Pure Python over byte strings: a stranger's bytes can make it raise MalformedMedia, nothing worse.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ingest.source.mp3_header import mp3_format
 _FILE_HEADER_BYTES = 13
 _TAG_HEADER_BYTES = 11
 _TRAILER_BYTES = 4
+_TAG_HEADER = struct.Struct(">BBHHBB3x")  # kind, size (8 + 16 bits), time (16 + 8 bits), its top
 _AUDIO, _VIDEO = 8, 9
 _AVC, _ENHANCED = 7, 0x80
 _AAC, _MP3, _MP3_8K = 10, 2, 14
@@ -70,11 +72,14 @@ class FlvReader:
         start = self._offset
         size = len(buffer)
         while position + _TAG_HEADER_BYTES <= size:
-            length = int.from_bytes(buffer[position + 1 : position + 4], "big")
+            head = _TAG_HEADER.unpack_from(buffer, position)
+            kind, length = head[0] & 0x1F, head[1] << 16 | head[2]
             end = position + _TAG_HEADER_BYTES + length + _TRAILER_BYTES
             if end > size:
                 break
-            item = self._tag(buffer, position, length)
+            stamp = head[5] << 24 | head[3] << 8 | head[4]
+            media = position + _TAG_HEADER_BYTES
+            item = self._tag(buffer, kind, stamp, media, media + length)
             if item is not None:
                 yield start + position, item
                 if self._behind is not None:
@@ -84,19 +89,15 @@ class FlvReader:
         self._offset = start + position
         self._buffer = buffer[position:]
 
-    def _tag(self, buffer: bytes, position: int, length: int) -> FlvItem | None:
-        kind = buffer[position] & 0x1F
-        if not length:
+    def _tag(self, buffer: bytes, kind: int, stamp: int, start: int, end: int) -> FlvItem | None:
+        if start == end:
             self.counters.empty += 1
             return None
-        low = int.from_bytes(buffer[position + 4 : position + 7], "big")
-        stamp = buffer[position + 7] << 24 | low
-        start = position + _TAG_HEADER_BYTES
         try:
             if kind == _VIDEO:
-                return self._video(buffer, start, start + length, stamp)
+                return self._video(buffer, start, end, stamp)
             if kind == _AUDIO:
-                return self._audio(buffer, start, start + length, stamp)
+                return self._audio(buffer, start, end, stamp)
         except MalformedMedia:
             self.counters.malformed += 1
             return None

@@ -9,6 +9,9 @@ from typing import Self
 from ingest.source import fallocate
 
 _READ_BYTES = 1 << 20
+_USUAL_BYTES = 1 << 16
+"""A larger block is mapped anew for each read, which costs ten times as much as the reading."""
+
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux (fcntl(2))
 _PAGE = 4096
 _PUNCH_AT_LEAST = 1 << 20
@@ -25,6 +28,7 @@ class SpoolTail:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._offset = offset
         self._punched = 0
+        self._is_behind = False
 
     def __enter__(self) -> Self:
         """The tail itself."""
@@ -40,9 +44,18 @@ class SpoolTail:
 
     def read(self) -> bytes:
         """What has been written since, 1 MiB at most; empty when there is nothing new."""
-        data = os.pread(self._fd, _READ_BYTES, self._offset)
+        data = os.pread(self._fd, _USUAL_BYTES, self._offset)
+        if len(data) == _USUAL_BYTES:
+            rest = _READ_BYTES - _USUAL_BYTES
+            data += os.pread(self._fd, rest, self._offset + _USUAL_BYTES)
         self._offset += len(data)
+        self._is_behind = len(data) == _READ_BYTES
         return data
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last read left something unread."""
+        return self._is_behind
 
     @property
     def unread_bytes(self) -> int:

@@ -79,6 +79,7 @@ class Timeline:
         self._audio_dts: int | None = None
         self._audio_error = 0.0  # mean of stamp - count, in ticks
         self._hole_limit_ms = hole_limit_ms
+        self._near_ms = min(hole_limit_ms, MAX_JUMP_MS)
         self._silent = silent_frame(self._audio) if self._audio else None
         self._filling = False
         self._silence: list[Sample] = []
@@ -103,9 +104,19 @@ class Timeline:
         return self._audio_dts
 
     @property
+    def audio_clock(self) -> tuple[int | None, float, bool]:
+        """`next_audio_dts`, `audio_error` and `filling`."""
+        return self._audio_dts, self._audio_error, self._filling
+
+    @property
     def filling(self) -> bool:
         """Whether the sound has paused and silence takes its place."""
         return self._filling
+
+    @property
+    def has_silence(self) -> bool:
+        """Whether `take_silence` has something to answer."""
+        return bool(self._silence)
 
     def take_silence(self) -> list[Sample]:
         """Audio samples that belong before the last accepted one; each is answered once."""
@@ -131,7 +142,8 @@ class Timeline:
 
     def breaks(self, packet: Packet) -> bool:
         """Whether `packet` is so far from all that came before that a new Period must start."""
-        if packet.kind not in self._last_ms:
+        last = self._last_ms.get(packet.kind)
+        if last is None or 0 <= packet.dts_ms - last <= self._near_ms:
             return False
         return self._is_far(packet) or self._ends_hole(packet)
 
@@ -149,22 +161,21 @@ class Timeline:
 
     def accept(self, packet: Packet) -> Sample | None:
         """The packet on its track's clock."""
-        missing = self._video is None if packet.kind is MediaKind.VIDEO else self._audio is None
-        straggles = packet.kind not in self._last_ms and self._is_far(packet)
-        if missing or straggles:  # of a track without a format, or of the timeline before
-            self.counters.dropped_before_start += 1
+        kind = packet.kind
+        is_video = kind is MediaKind.VIDEO
+        missing = (self._video if is_video else self._audio) is None
+        last = self._last_ms.get(kind)
+        if missing or (last is None and self._is_far(packet)):
+            self.counters.dropped_before_start += 1  # no format, or of the timeline before
             return None
-        last = self._last_ms.get(packet.kind, self._origin_ms)
         if last is None:
-            last = packet.dts_ms
+            last = packet.dts_ms if self._origin_ms is None else self._origin_ms
         dts_ms = unwrap(packet.dts_ms, last)
-        self._last_ms[packet.kind] = dts_ms
+        self._last_ms[kind] = dts_ms
         if self._origin_ms is None and not self._starts(packet, dts_ms):
             self.counters.dropped_before_start += 1
             return None
-        if packet.kind is MediaKind.VIDEO:
-            return self._video_sample(packet, dts_ms)
-        return self._audio_sample(packet, dts_ms)
+        return (self._video_sample if is_video else self._audio_sample)(packet, dts_ms)
 
     def _is_far(self, packet: Packet) -> bool:
         """Whether `packet` is more than a jump away from the last one of each track."""
@@ -201,7 +212,8 @@ class Timeline:
             return None
         hole = track.sample_rate // _HOLE_PARTS
         if self._silent is not None and dts is not None and (self._filling or stamped - dts > hole):
-            self._fill(dts, stamped, track)
+            rest = max(0, stamped - dts) % track.frame_samples
+            self._fill(dts + rest, stamped, track)
             dts, self._audio_error, self._filling = max(stamped, self._audio_dts or 0), 0.0, False
         elif dts is None:
             dts = stamped

@@ -1,13 +1,16 @@
 """Writes the playlists of a recording, when all its segments are stored."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ingest.cues import Cue, Span
 from ingest.manifest.dash_mpd import vod_mpd
+from ingest.manifest.hls_dateranges import DateRanges
 from ingest.manifest.hls_playlist import multivariant_playlist, vod_playlist
 from ingest.ports import ObjectKind, StoredObject
-from ingest.presentation import Presentation
+from ingest.presentation import Presentation, Rendition
 from ingest.vod.object_keys import DASH_MPD, HLS_PLAYLIST, kind_of, vod_folder
 
 
@@ -31,25 +34,32 @@ class Vod:
 
 
 async def publish_vod(
-    stream_id: str, recorded: Presentation, store: PlaylistStore, *, private: bool = False
+    stream_id: str,
+    recorded: Presentation,
+    store: PlaylistStore,
+    *,
+    private: bool = False,
+    cues: Sequence[Cue] = (),
 ) -> Vod | None:
     """Write `vods/{id}.m3u8` and `.mpd`, the multivariant playlist last; None without media.
+    They tell the `cues`, too.
 
     The segments must be stored already. Raises ObjectStoreError.
     """
     if not recorded.renditions:
         return None
     prefix, base = vod_folder(stream_id, private=private), f"{stream_id}/"
+    spans = spans_of(recorded.renditions[0]) if cues else []
     hls, dash = kind_of(HLS_PLAYLIST, prefix), kind_of(DASH_MPD, prefix)
     dash_key, hls_key = f"{prefix}.mpd", f"{prefix}.m3u8"
 
     async def put_media_playlist(index: int) -> None:
         rendition = recorded.renditions[index]
-        text = await asyncio.to_thread(vod_playlist, rendition)
+        text = await asyncio.to_thread(_media_playlist, rendition, cues, spans)
         await store.put_bytes(f"{prefix}/{rendition.name}.m3u8", text.encode(), hls)
 
     async def put_mpd() -> None:
-        text = await asyncio.to_thread(vod_mpd, recorded, base)
+        text = await asyncio.to_thread(vod_mpd, recorded, base, cues)
         await store.put_bytes(dash_key, text.encode(), dash)
 
     playlists = [put_media_playlist(i) for i in range(len(recorded.renditions))]
@@ -62,3 +72,25 @@ async def publish_vod(
         max(r.duration_s for r in recorded.renditions),
         sum(rendition.size for rendition in recorded.renditions),
     )
+
+
+def _media_playlist(rendition: Rendition, cues: Sequence[Cue], spans: Sequence[Span]) -> str:
+    first_wall_s = rendition.segments[0].wall_s
+    lines = DateRanges().lines(cues, spans, first_wall_s, ended=True)
+    return vod_playlist(rendition, date_ranges=lines)
+
+
+def spans_of(rendition: Rendition) -> list[Span]:
+    """Where on the timeline of PROGRAM-DATE-TIME a finished rendition has media."""
+    spans: list[Span] = []
+    period = -1
+    for segment in rendition.segments:
+        if segment.gap:
+            continue
+        end_s = segment.wall_s + segment.duration_s
+        if segment.period == period:
+            spans[-1] = spans[-1]._replace(end_wall_s=end_s)
+            continue
+        period, init = segment.period, rendition.init_of(segment)
+        spans.append(Span(str(period), segment.wall_s, end_s, init.width, init.height))
+    return spans

@@ -6,9 +6,10 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from ingest.cues import Cue
 from ingest.journal_entries import (
     Checkpoint,
     InitWritten,
@@ -23,6 +24,7 @@ from ingest.journal_entries import (
 from ingest.media import MediaKind
 from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment
 from ingest.window.rendition_state import Due, RenditionState
+from ingest.window.spans import MediaSpans
 
 _PARTS_LISTED_TARGETS = 3
 """Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
@@ -33,6 +35,9 @@ _HURRIED_TARGETS = 3
 _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
 
+
+_MOST_BEHIND_S = 1.0
+"""A moment that is farther from the newest frame is one for which there are no media."""
 
 _MOST_AHEAD_S = 5.0
 """While an encoder is away the recording stands still; this much is still on its way."""
@@ -53,6 +58,23 @@ class LiveWindow:
         self._segmented = asyncio.Event()
         self._expired: list[str] = []
         self._watchers: list[Watcher] = []
+        self._spans = MediaSpans()
+        self._cues: Sequence[Cue] = ()
+
+    @property
+    def spans(self) -> MediaSpans:
+        """Where there ever were media."""
+        return self._spans
+
+    @property
+    def cues(self) -> Sequence[Cue]:
+        """What the playlists tell beside the media; the same object until `show` is called."""
+        return self._cues
+
+    def show(self, cues: Sequence[Cue]) -> None:
+        """Tell these cues from now on. Nobody is woken: the next part brings them along."""
+        self._cues = cues
+        self._version += 1
 
     @property
     def version(self) -> int:
@@ -93,6 +115,7 @@ class LiveWindow:
         touched: set[str] = set()
         for entry in entries:
             touched |= self._apply(entry)
+            self._spans.take(entry)
         self._version += len(entries)
         for name in touched:
             state = self._renditions[name]
@@ -149,6 +172,14 @@ class LiveWindow:
                 edge_s = state.media_s + growing_s
                 return max(0.0, edge_s + min(behind_s, _MOST_AHEAD_S))
         return None
+
+    def moment_s(self, wall_s: float) -> float:
+        """The moment of the media (Unix seconds, as in PROGRAM-DATE-TIME) that stands for now,
+        `wall_s`: near the newest frame even where the encoder's clock has left ours."""
+        newest = self._spans.newest
+        if newest is None:
+            return wall_s
+        return min(max(wall_s, newest.end_wall_s), newest.end_wall_s + _MOST_BEHIND_S)
 
     async def wait_started(self, timeout_s: float) -> bool:
         """Wait until every rendition has a part; False when `timeout_s` ran out before."""
@@ -331,7 +362,8 @@ class LiveWindow:
     def _trim(self, name: str, state: RenditionState) -> None:
         """Take out what is behind the window, and files whose time has come.
 
-        The first rendition decides; the others list the same Media Sequence Numbers.
+        The first rendition decides; the others begin with the same Media Sequence Number at once,
+        or one of them would be alone in a Period of its own.
         """
         leader = next(iter(self._renditions.values()))
         target_s = leader.first.target_duration_s
@@ -344,9 +376,10 @@ class LiveWindow:
                 and state.finished_s - state.oldest.duration_s > keep_s
             ):
                 self._take_out(name, state)
-        elif leader.listed:
-            while state.listed > 1 and state.oldest_msn < leader.oldest_msn:
-                self._take_out(name, state)
+        if leader.listed:
+            for other_name, other in self._renditions.items():
+                while other.listed > 1 and other.oldest_msn < leader.oldest_msn:
+                    self._take_out(other_name, other)
         self._retire_parts(name, state)
         for due in (state.removed, state.removed_parts):
             while due and due[0].at_s <= state.media_s:
@@ -362,6 +395,7 @@ class LiveWindow:
         target_s = state.first.target_duration_s
         longest_s = state.finished_s + target_s
         segment = state.pop_oldest()
+        state.snapshot = None
         state.finished_s -= segment.duration_s
         state.finished_size -= segment.size
         state.dependent -= not segment.independent

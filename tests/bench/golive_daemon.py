@@ -18,6 +18,7 @@ import uvloop
 from ingest import (
     Admission,
     LocalObjectStore,
+    PackagerNursery,
     PackagingSettings,
     RecordingPlan,
     SessionBudget,
@@ -40,7 +41,7 @@ class _StillThere:
         return True
 
 
-async def main(arguments: list[str]) -> None:
+async def main(arguments: list[str], nursery: PackagerNursery) -> None:
     """Serve the sessions until SIGTERM."""
     live_root = Path(arguments[0])
     ledger = UploadLedger(live_root.with_name("uploads.db"))
@@ -52,6 +53,7 @@ async def main(arguments: list[str]) -> None:
         PackagingSettings(),
         _DVR_WINDOW_S,
         Admission(SessionBudget(total=10_000)),
+        nursery,
     )
     await supervisor.warm()
     supervisor.warm_spare()
@@ -87,4 +89,4 @@ if __name__ == "__main__":
         wrapper_class=structlog.make_filtering_bound_logger(30),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    uvloop.run(main(sys.argv[1:]))
+    uvloop.run(main(sys.argv[1:], PackagerNursery.fork()))

@@ -5,7 +5,8 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from controller.auth.stream_keys import StreamKeyVault
-from controller.domain.people import Identity, Position, Role, UserChanges
+from controller.domain.geography import Position
+from controller.domain.people import Identity, Role, UserChanges
 from controller.domain.products import Product
 from controller.domain.publications import Publication, Publisher, StoredKey
 from controller.domain.states import IngestState, StreamStatus

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from controller.domain.access import Standing, is_in_audience
+from controller.domain.geography import Position
 from controller.domain.paging import PageRequest
-from controller.domain.people import Device, Identity, Position, PushKind, Role, UserChanges
+from controller.domain.people import Device, Identity, PushKind, Role, UserChanges
 from controller.domain.streams import Audience, StreamFilter
 from controller.errors import (
     CannotFollowSelf,
@@ -217,6 +218,8 @@ async def test_going_live_queues_a_word_for_those_who_want_it_and_may_watch(
         await world.stores.users.follow(people[name].user_id, host.user_id)
     stream_id = await world.stream(host, await world.product(host), **options)
     live = await world.stores.streams.go_live(stream_id)
+    while await world.stores.notifications.fan_out(1) is not None:
+        pass
     async with world.stores.database.read() as connection:
         rows = await connection.execute(
             select(notifications.c.user_id).where(notifications.c.stream_id == stream_id)

@@ -58,7 +58,7 @@ async def test_partial_indexes_are_partial_on_the_database(empty_url):
 
     def conditions(connection):
         found = {}
-        for table in ("stream_keys", "publications"):
+        for table in ("stream_keys", "publications", "product_pins"):
             for index in inspect(connection).get_indexes(table):
                 for option, value in index.get("dialect_options", {}).items():
                     if option.endswith("_where"):
@@ -68,6 +68,7 @@ async def test_partial_indexes_are_partial_on_the_database(empty_url):
     assert await look(empty_url, conditions) == {
         "uq_stream_keys_active": "revoked_at is null",
         "uq_publications_open": "ended_at is null",
+        "uq_product_pins_shown": "media_until is null",
     }
 
 
@@ -86,7 +87,7 @@ async def test_going_down_leaves_nothing_behind(empty_url):
 
 
 async def test_daemons_that_start_together_migrate_once(empty_url):
-    await asyncio.gather(*(migrate(empty_url) for _ in range(3)))
+    await asyncio.gather(*(migrate(empty_url) for _ in range(6)))
     assert await look(empty_url, differences) == []
 
 

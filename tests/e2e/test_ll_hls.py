@@ -1,4 +1,4 @@
-"""Low-Latency HLS on the wire: a live run read once per part, against the standard's rules."""
+"""Low-Latency HLS and DASH on the wire: a live run read once per part, against the standards."""
 
 import os
 import time
@@ -9,12 +9,14 @@ from urllib.parse import urljoin
 
 import pytest
 
+from tests.support.fragments import read_chunks
 from tests.support.llhls_rules import (
     apply_delta,
     check_playlist,
     check_succession,
     read_playlist,
 )
+from tests.support.mpd_reader import MpdReader
 from tests.support.pushers import FRAME_RATE, Pusher
 from tests.support.servers import golive_server
 
@@ -24,6 +26,7 @@ READ_S = float(os.environ.get("GOLIVE_TEST_CONFORMANCE_S", "25"))
 """How long the playlists are read; 120 for the full length."""
 
 DVR_S = 14
+TIMESCALES = {"video": 90_000, "audio": 48_000}
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +72,13 @@ def test_a_live_run_keeps_every_rule(server, stream, name):
     """Read once per part: rules of each playlist, of their succession, and of what they name."""
     url = f"{server.url}/live/{stream.id}/{name}.m3u8"
     playlist = fetch(url)
-    hints, parts_seen, reads = {}, {}, 0
+    mpd = MpdReader(f"{server.url}/live/{stream.id}/manifest.mpd", get)
+    parts_seen, reads = {}, 0
     deadline_s = time.monotonic() + READ_S
     with ThreadPoolExecutor(1) as ahead:
         while time.monotonic() < deadline_s:
             check_playlist(playlist)
+            mpd.read()
             hinted = ahead.submit(get, urljoin(url, playlist.hint))
             wanted = next_request(playlist)
             newer = fetch(f"{url}?{wanted}")
@@ -90,7 +95,10 @@ def test_a_live_run_keeps_every_rule(server, stream, name):
     assert reads > READ_S * 3, "about five parts a second"
     assert playlist.media_sequence > 0 or READ_S < DVR_S
     check_segments_are_their_parts(url, playlist, parts_seen)
-    del hints
+    check_parts_last_as_told(playlist, parts_seen, TIMESCALES[name])
+    assert mpd.reads == reads
+    assert mpd.segments > READ_S / 2
+    print(f"{name}: {reads} playlists, {mpd.reads} MPDs, {mpd.segments} segments compared")
 
 
 def listed_parts(playlist) -> list[str]:
@@ -106,6 +114,16 @@ def check_segments_are_their_parts(url, playlist, parts_seen):
             assert get(urljoin(url, segment.uri))[1] == b"".join(parts_seen[u] for u in uris)
             compared += 1
     assert compared >= 1
+
+
+def check_parts_last_as_told(playlist, parts_seen, timescale):
+    """bis §4.4.4.9: DURATION is that of the Partial Segment."""
+    told = {part.uri: part.duration_s for segment in playlist.segments for part in segment.parts}
+    compared = told.keys() & parts_seen.keys()
+    assert compared
+    for uri in compared:
+        ticks = sum(chunk.duration for chunk in read_chunks(parts_seen[uri]))
+        assert abs(ticks / timescale - told[uri]) < 0.0001
 
 
 def test_renditions_are_reported_on(server, stream):

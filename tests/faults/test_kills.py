@@ -117,7 +117,7 @@ def kill_again_and_again(server, pusher, clip, viewer):
 def processes(server, victim):
     """Those that do the work; the daemon's launcher only waits for its end."""
     if victim == PACKAGER:
-        return server.find_processes("ingest.session.packager")
+        return server.packagers
     found = server.find_processes("controller.cli", "serve")
     return [process for process in found if process.name() == "golive-daemon"]
 

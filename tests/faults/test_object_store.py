@@ -33,9 +33,14 @@ KILLS = int(os.environ.get("GOLIVE_TEST_STORE_KILLS", "3"))
 KILL_EVERY_S = float(os.environ.get("GOLIVE_TEST_STORE_KILL_EVERY_S", "4"))
 """10 for the full length: `golive dev` gives up after five restarts of its daemon in a minute."""
 
-PACKAGER, DAEMON = "ingest.session.packager", "controller.cli serve"
+PACKAGER, DAEMON = "packager", "controller.cli serve"
 VICTIMS = ((PACKAGER,), (DAEMON,), (PACKAGER, DAEMON))
 RECOVERED_S = 60.0
+
+
+def victims_of(server, victim):
+    """The processes to kill."""
+    return server.packagers if victim == PACKAGER else server.find_processes(*victim.split())
 
 
 @dataclass
@@ -184,7 +189,7 @@ def test_what_is_killed_in_the_middle_of_uploads_goes_on_with_them(site, clip):
                 order = chance.sample(VICTIMS, len(VICTIMS))
             pusher.wait_frames(int(step * (turn + chance.uniform(0.4, 1.0))), 60)
             for victim in order[turn % len(VICTIMS)]:
-                for process in site.server.find_processes(*victim.split()):
+                for process in victims_of(site.server, victim):
                     process.send_signal(signal.SIGKILL)
         assert pusher.wait() == 0, "the encoder noticed nothing"
         sent = pusher.frames

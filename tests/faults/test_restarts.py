@@ -16,7 +16,6 @@ from tests.support.servers import golive_server
 
 pytestmark = pytest.mark.e2e
 
-PACKAGER = "ingest.session.packager"
 WORKER = "ingest.session.worker"
 
 
@@ -42,10 +41,10 @@ def test_playback_goes_on_over_a_killed_packager(server, clip, browser):
         pusher.wait_frames(3 * FRAME_RATE)
         with browser.play(HLS_JS, server.hls(stream.id)) as page:
             page.wait_playing()
-            before = server.find_process(PACKAGER)
+            (before,) = server.packagers
             before.kill()
             wait_until(
-                lambda: [p for p in server.find_processes(PACKAGER) if p.pid != before.pid],
+                lambda: [p for p in server.packagers if p.pid != before.pid],
                 10,
                 "another packager",
             )

@@ -22,6 +22,7 @@ from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.playback import PlaybackGate, PlaybackTokens
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey
+from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
 from controller.domain.derived import ClipRange, ClipRules
@@ -32,6 +33,7 @@ from controller.domain.recordings import (
     RecordingStore,
     RetentionRules,
 )
+from controller.domain.showcase import Moment, ShowcaseService
 from controller.domain.streams import Stream
 from controller.errors import NothingToSave
 from controller.hub.guests import GuestSessions
@@ -107,6 +109,17 @@ class FakeRecordings:
         found = await self.recordings.find(stream.id)
         gone = replace(found, state=RecordingState.DELETED, save_until=None)
         await self.recordings.change(gone, found.state)
+
+
+class WallTimeline:
+    """A MediaTimeline without media."""
+
+    def moment(self, _stream_id: UUID, at: datetime, *, is_now: bool) -> Moment:
+        assert isinstance(is_now, bool)
+        return Moment(at)
+
+    async def cues_changed(self, stream_id: UUID) -> None:
+        """There are no playlists."""
 
 
 @dataclass
@@ -238,6 +251,7 @@ def dependencies(
     tokens = PlaybackTokens(KEY_SECRET, TTL_S, clock)
     bearer = BearerTokens(TokenRules("HS256"), ConfiguredKey(SECRET.encode(), "HS256"))
     limiter = FailureLimiter(FailureAllowance(burst=1000), time.monotonic)
+    timeline = WallTimeline()
     return ApiDependencies(
         guests=GuestSessions(GUEST_KEY),
         streams=stores.streams,
@@ -255,6 +269,9 @@ def dependencies(
             stores.streams, stores.recordings, FakeRecordings(stores.recordings), RULES
         ),
         announcer=NoRoom(),
+        pins=ShowcaseService(stores.streams, stores.showcase, timeline, NoRoom(), clock),
+        timeline=timeline,
+        replays=stores.replays,
         clock=clock,
         media=media.service,
         upload_receiver=media.receiver,
@@ -267,6 +284,9 @@ def dependencies(
         version="0.0.test",
         cors_origins=("https://app.test",),
         readiness=(ReadinessCheck("database", stores.database.check),),
+        extra_operations=outreach_operations(
+            load_settings(public_url=PUBLIC_URL), stores, KEY_SECRET, clock
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from ingest.window.live_window import LiveWindow
 from tests.support.flv import FILE_HEADER, flv_tag
 from tests.support.inputs import MATRIX, Encoders
 from tests.support.media_values import WALL_S, HeldClock
-from tests.support.mpd_rules import check_mpd, check_update, read_mpd
+from tests.support.mpd_rules import MediaRules, check_mpd, check_update, read_mpd
 
 BY_NAME = {one.name: one for one in MATRIX}
 LONG_AFTER_S = WALL_S + 60
@@ -31,10 +31,14 @@ def encoders(tmp_path_factory):
         "video comes back",
         "video stops",
         "everything pauses",
+        "audio clock 500 ppm slow",
+        "audio clock 200 ppm fast",
+        "sound shaken by 30 ms",
+        "AAC stereo 44.1 kHz",
     ],
 )
 def test_every_mpd_of_a_stream_keeps_the_rules(tmp_path, encoders, name):
-    window, seen = LiveWindow(60.0), []
+    window, seen, media = LiveWindow(60.0), [], MediaRules()
     for entry in package(tmp_path, BY_NAME[name].make(encoders)):
         window.apply([entry])
         renditions = window.presentation().renditions
@@ -46,6 +50,11 @@ def test_every_mpd_of_a_stream_keeps_the_rules(tmp_path, encoders, name):
             if len(seen) > 1:
                 check_update(seen[-2], seen[-1])
     assert len(seen) >= 3
+    for period in seen[-1].periods:
+        for track in period.tracks:
+            for segment in track.segments:
+                path = tmp_path / "show" / track.address(segment.number)
+                media.check(period, track, segment, path.read_bytes())
 
 
 def package(folder, tags):

@@ -11,9 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
+from tests.support.fragments import read_chunks
+
 NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"
 _ROUNDING_S = 0.002
 _FRAME_S = 0.05
+_HOLE_PARTS = 50
+_CONSTANT = (
+    "availabilityStartTime",
+    "profiles",
+    "type",
+    "minBufferTime",
+    "minimumUpdatePeriod",
+    "suggestedPresentationDelay",
+    "maxSegmentDuration",
+)
 _DURATION = r"P(?:T(?:\d+H)?(?:\d+M)?\d+(?:\.\d+)?S)"
 _DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 _UNSIGNED = r"\d+"
@@ -25,12 +37,13 @@ _BOOLEAN = r"true|false"
 class _Grammar:
     """An element type of the schema: its attributes by pattern, its children in their order.
 
-    `must` names attributes and children that have to be there.
+    `must` names attributes and children that have to be there, `text` what may be in it.
     """
 
     attributes: dict[str, str]
     children: tuple[str, ...] = ()
     must: tuple[str, ...] = ()
+    text: str = ""
 
 
 _GRAMMAR = {
@@ -47,11 +60,26 @@ _GRAMMAR = {
             "minBufferTime": _DURATION,
             "mediaPresentationDuration": _DURATION,
         },
-        ("Period", "UTCTiming"),
+        ("Location", "Period", "UTCTiming"),
         ("profiles", "minBufferTime", "Period"),
     ),
+    "Location": _Grammar({}, text=r"\S+"),  # DASH §5.3.1.3
     "Period": _Grammar(  # DASH §5.3.2.3
-        {"id": _TEXT, "start": _DURATION, "duration": _DURATION}, ("AdaptationSet",)
+        {"id": _TEXT, "start": _DURATION, "duration": _DURATION},
+        ("EventStream", "AdaptationSet"),
+    ),
+    "EventStream": _Grammar(  # DASH §5.10.2.2
+        {
+            "schemeIdUri": r"[a-z]+:.+",
+            "value": _TEXT,
+            "timescale": _UNSIGNED,
+            "presentationTimeOffset": _UNSIGNED,
+        },
+        ("Event",),
+        ("schemeIdUri",),
+    ),
+    "Event": _Grammar(
+        {"presentationTime": _UNSIGNED, "duration": _UNSIGNED, "id": _UNSIGNED}, text=r"(?s).*"
     ),
     "AdaptationSet": _Grammar(  # DASH §5.3.3.3
         {
@@ -152,6 +180,7 @@ class Mpd:
     attributes: dict[str, str]
     periods: list[Period]
     timing: dict[str, str]
+    location: str = ""
 
     def instant_s(self, name: str) -> float:
         """A date."""
@@ -186,7 +215,12 @@ def read_mpd(text: str) -> Mpd:
     _check_grammar(root)
     timing = root.find(f"{NAMESPACE}UTCTiming")
     periods = [_period(one) for one in root.iter(f"{NAMESPACE}Period")]
-    return Mpd(dict(root.attrib), periods, dict(timing.attrib) if timing is not None else {})
+    return Mpd(
+        dict(root.attrib),
+        periods,
+        dict(timing.attrib) if timing is not None else {},
+        root.findtext(f"{NAMESPACE}Location", ""),
+    )
 
 
 def _check_grammar(element: ET.Element) -> None:
@@ -198,7 +232,7 @@ def _check_grammar(element: ET.Element) -> None:
         pattern = grammar.attributes.get(attribute)
         assert pattern, f"schema: {name} has no @{attribute}"
         assert re.fullmatch(pattern, value), f"schema: {name}@{attribute}={value!r}"
-    assert not (element.text or "").strip(), f"schema: text in {name}"
+    assert re.fullmatch(grammar.text, (element.text or "").strip()), f"schema: text in {name}"
     children = [child.tag.removeprefix(NAMESPACE) for child in element]
     order = [grammar.children.index(child) for child in children if child in grammar.children]
     assert len(order) == len(children), f"schema: {name} cannot hold {children}"
@@ -297,7 +331,7 @@ def _check_periods(mpd: Mpd, now_s: float, longest_s: float) -> None:
 
 def check_update(before: Mpd, after: Mpd) -> None:
     """What an update may not change (DASH §5.4)."""
-    for name in ("availabilityStartTime", "profiles", "minBufferTime"):
+    for name in _CONSTANT:
         assert after.attributes[name] == before.attributes[name], f"DASH §5.4: @{name} stays"
     assert after.instant_s("publishTime") >= before.instant_s("publishTime"), "DASH §5.4"
     known = {period.id: period for period in before.periods}
@@ -327,3 +361,34 @@ def _identity(track: Track) -> tuple[object, ...]:
         track.id, track.kind, track.codecs, track.timescale, track.offset,
         track.initialization, track.media,
     )  # fmt: skip
+
+
+class MediaRules:
+    """What the media of one Representation must keep of what its MPD says, segment by segment."""
+
+    def __init__(self) -> None:
+        self._shifts: dict[str, int] = {}
+
+    def check(self, period: Period, track: Track, segment: MpdSegment, media: bytes) -> None:
+        """The bytes of a Media Segment against its entry in the SegmentTimeline.
+
+        A hole of more than 1/50 s lies between two chunks; else decode times go on.
+        """
+        chunks = read_chunks(media)
+        at = chunks[0].decode_time
+        shift = self._shifts.setdefault(f"{period.id}/{track.id}", segment.start - at)
+        assert segment.start == at + shift, "DASH §5.3.9.6.2: @t is when the segment starts"
+        missing = 0
+        for chunk in chunks:
+            hole = chunk.decode_time - at
+            assert not hole or hole * _HOLE_PARTS > track.timescale, (
+                "ISO/IEC 14496-12 §8.8.12: a chunk starts where the one before it ended"
+            )
+            missing += hole
+            at = chunk.decode_time + chunk.duration
+        lasts = sum(chunk.duration for chunk in chunks) + missing
+        rest = segment.duration - lasts
+        assert not rest or rest * _HOLE_PARTS > track.timescale, (
+            f"DASH §5.3.9.6.2: @d {segment.duration} of {period.id}/{track.id} {segment.number} "
+            f"is how long the media last, {lasts}"
+        )

@@ -149,6 +149,17 @@ class Players:
             yield PlayerPage(page)
 
     @contextmanager
+    def play_cues(
+        self, player: str, url: str, *, live: bool = True, behind_s: float = 0.0
+    ) -> Iterator[PlayerPage]:
+        """The address in hls.js or dash.js, so far behind live, on the page that notes cues."""
+        fields = {"player": player, "url": url, "live": "1" if live else "0"}
+        query = urlencode({**fields, "behind": str(behind_s)})
+        with self._page() as page:
+            page.goto(f"{self._origin}/cues.html?{query}")
+            yield PlayerPage(page)
+
+    @contextmanager
     def watch_page(self, url: str, **context: object) -> Iterator[PlayerPage]:
         """golive's own watch page. `context`: Playwright's, to be a phone for example."""
         with self._page(**context) as page:

@@ -29,6 +29,7 @@ from tests.support.processes import (
 )
 
 _READY_S = 90.0
+_PACKAGER = "ingest.session.packager"
 _STREAM_KEY = re.compile(r"sk_[A-Za-z0-9_-]{20,}")
 
 
@@ -146,6 +147,18 @@ class GoliveServer:
         """The process that serves; its launcher has the same command line."""
         found = self.find_processes("controller.cli", "serve")
         return next(process for process in found if process.name() == "golive-daemon")
+
+    @property
+    def packagers(self) -> list[psutil.Process]:
+        """The processes that package; forked, or with an interpreter of their own."""
+        found = []
+        for one in self.process.descendants():
+            try:
+                if one.name() == "golive-packager" or _PACKAGER in one.cmdline():
+                    found.append(one)
+            except psutil.Error:
+                continue
+        return found
 
     # Talking to it
 

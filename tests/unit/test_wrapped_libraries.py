@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 WRAPPERS = {
-    "aiosqlite": set(),
+    "aiosqlite": {"controller/stores/database.py"},
     "alembic": {"controller/stores/migration.py", "controller/stores/migrations"},
     "asyncpg": {"controller/stores/driver_errors.py"},
     "av": {

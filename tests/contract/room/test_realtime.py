@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from controller.domain.room import Allowance
+from controller.hub.errors import RealtimeUnavailable
 from controller.hub.realtime_failover import FailoverRealtime
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.realtime_redis import RedisRealtime
@@ -367,3 +369,16 @@ async def test_a_log_that_went_on_meanwhile_is_caught_up_with(own_redis):
             await two.publish(room, "x", b"%d" % number)
         await heard.until(10)
         assert heard.data == [b"%d" % number for number in range(10)]
+
+
+async def test_a_daemon_that_closes_leaves_no_connection_behind(own_redis):
+    realtime, room = on_redis(own_redis.url), uuid4()
+    async with running(realtime):
+        asked = [asyncio.create_task(realtime.publish(room, "x", b"1")) for _ in range(20)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*asked, return_exceptions=True)
+    with pytest.raises(RealtimeUnavailable):
+        await realtime.publish(room, "x", b"too late")
+    async with Redis.from_url(own_redis.url) as client, asyncio.timeout(45):
+        while len(await client.client_list()) > 1:
+            await asyncio.sleep(0.01)

@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 
 from controller.domain.products import ProductTag
+from controller.domain.showcase import Moment, ProductPin
 from controller.domain.states import StreamStatus
 from controller.domain.streams import Audience
 from controller.hub.asyncapi import EVENTS, asyncapi_document
@@ -119,6 +120,11 @@ async def _tag(scene: Scene) -> None:
     await scene.announcer.product_tagged(tag)
 
 
+def _product_pin(scene: Scene) -> ProductPin:
+    since = Moment(datetime.now(UTC))
+    return ProductPin(uuid4(), scene.stream.id, uuid4(), 12, since, until=since)
+
+
 async def _end(scene: Scene) -> None:
     now = datetime.now(UTC)
     ended = replace(scene.stream, status=StreamStatus.ENDED, ended_at=now, duration_s=60)
@@ -141,6 +147,8 @@ ROOM_EVENTS = [
         lambda scene: scene.moderate("timeout", user_id=str(uuid4()), duration_s=60),
     ),
     ("product:tagged", _tag),
+    ("product:pinned", lambda scene: scene.announcer.product_pinned(_product_pin(scene))),
+    ("product:unpinned", lambda scene: scene.announcer.product_unpinned(_product_pin(scene))),
     ("stream:interrupted", lambda scene: scene.announcer.interrupted(scene.stream)),
     ("stream:resumed", lambda scene: scene.announcer.resumed(scene.stream)),
     ("stream:ended", _end),

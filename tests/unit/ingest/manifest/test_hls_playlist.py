@@ -5,12 +5,8 @@ import re
 import pytest
 
 from ingest.journal_entries import SegmentWritten, StreamFinished
-from ingest.manifest.hls_playlist import (
-    date_time,
-    media_playlist,
-    multivariant_playlist,
-    vod_playlist,
-)
+from ingest.manifest.hls_playlist import media_playlist, multivariant_playlist, vod_playlist
+from ingest.manifest.hls_tags import date_time
 from ingest.window.live_window import LiveWindow
 from tests.support.media_values import WALL_S, JournalScript
 

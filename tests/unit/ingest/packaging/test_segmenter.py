@@ -276,6 +276,28 @@ def test_a_hole_in_the_audio_starts_a_chunk():
     assert 24_000 in [read_chunks(p.data)[0].decode_time for p in sink.parts(A)]
 
 
+@pytest.mark.parametrize("move", [-480, 480, -441, 1, 959])
+@pytest.mark.parametrize("after", [3, 9, 93, 94, 100])
+def test_a_frame_takes_up_what_the_clock_of_the_sound_was_moved_by(move, after):
+    """Decode times go on from frame to frame, and segments are as long as their media."""
+    audio = [s._replace(dts=s.dts + move * (i >= after)) for i, s in enumerate(_sound(8))]
+    sink = cut(video_samples(30, 8, 2), audio)
+    chunks = [read_chunks(part.data)[0] for part in sink.parts(A)]
+    assert all(a.decode_time + a.duration == b.decode_time for a, b in pairwise(chunks))
+    durations = [sample.duration for chunk in chunks for sample in chunk.samples]
+    assert durations[after] == 1024 + move
+    assert durations.count(1024) == len(audio) - 1
+    for segment in sink.segments(A):
+        parts = sink.parts_of(segment)
+        assert segment.duration == sum(part.duration for part in parts)
+        assert segment.start == read_chunks(parts[0].data)[0].decode_time
+        assert max(part.duration for part in parts) <= PART_LIMIT_S * 48_000
+
+
+def _sound(seconds):
+    return audio_samples(STEREO_48K, seconds)
+
+
 # --- holes --------------------------------------------------------------------------------------
 
 

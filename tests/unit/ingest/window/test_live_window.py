@@ -167,6 +167,19 @@ def test_a_period_that_left_the_window_is_counted_not_listed():
     assert {s.period for s in segments} == {1}
 
 
+def test_all_renditions_begin_with_the_same_segment_at_every_moment():
+    """DASH: a Period keeps its Representations, so no track is alone at the window's start."""
+    script = JournalScript(kinds=("video", "audio"))
+    window = window_of(script)
+    trimmed = False
+    for entry in script.segments(30):
+        window.apply([entry])
+        listed = [r.segments[0].msn for r in window.presentation().renditions if r.segments]
+        assert len(set(listed)) <= 1
+        trimmed = trimmed or any(listed)
+    assert trimmed
+
+
 # --- parts ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""Telling others: notifications on people's devices, webhooks to other services."""
