@@ -112,7 +112,7 @@ def _take_over() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     later = "max" if is_sqlite else "greatest"
     epoch = (
-        "CAST((julianday({0}) - 2440587.5) * 86400000 AS INTEGER)"
+        "CAST(round((julianday({0}) - 2440587.5) * 86400000) AS INTEGER)"
         if is_sqlite
         else "CAST(extract(epoch FROM {0}) * 1000 AS BIGINT)"
     )
