@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -16,7 +16,9 @@ from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
+from controller.composition.observing import start_observing
 from controller.composition.preparation import build_preparation
+from controller.composition.reloading import reload_on
 from controller.composition.room import (
     add_room,
     build_countries,
@@ -25,7 +27,10 @@ from controller.composition.room import (
     open_player_log,
     player_sessions,
 )
+from controller.composition.running import RunningParts
 from controller.composition.uploads import build_media
+from controller.composition.webrtc import build_webrtc
+from controller.configuration.reloading import Load, Reloading
 from controller.domain.ports import Clock
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
@@ -34,13 +39,18 @@ from controller.hub.pacing import LoopPacer
 from controller.hub.room import Pacer
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
+from controller.launcher import unblock_reload
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.observing.requests import RequestMetrics
+from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import database_url, open_stores
+from controller.supervision.notify import ServiceManager
+from controller.supervision.watchdog import Watchdog
 from controller.system_clock import SystemClock
 from ingest import PackagerNursery, SessionSupervisor
 
@@ -81,38 +91,50 @@ class Instruments:
 async def serve(
     settings: Settings,
     *,
-    ready: Callable[[], None] | None = None,
+    manager: ServiceManager,
+    load: Load,
     worker_command: Sequence[str] = (),
-    instruments: Instruments | None = None,
     nursery: PackagerNursery | None = None,
+    instruments: Instruments | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
-    `ready` is called once both listeners answer. `worker_command` starts a worker of background
-    jobs, which is kept running; none when it is empty or the settings want none. `nursery` forks
-    packagers. A background part
+    `manager` hears how it fares. `load` reads the configuration anew, at SIGHUP.
+    `worker_command` starts a worker of background jobs, which is kept running; none when it is
+    empty or the settings want none. `nursery` forks packagers. A background part
     that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
     journals.
     """
     log = structlog.get_logger()
-    stopped = asyncio.Event()
+    stopped, changed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    unblock_reload()
     try:
         async with AsyncExitStack() as stack:
+            stack.callback(manager.close)
+            manager.status("starting")
             starts = _LateStarts(worker_command if settings.job_workers else ())
             stack.push_async_callback(starts.close)
-            running = await _start(settings, instruments or Instruments(), stack, starts, nursery)
+            running, parts = await _start(
+                settings, instruments or Instruments(), stack, starts, nursery
+            )
+            background = BackgroundTasks()
+            stack.push_async_callback(background.close)
+            background.start(Watchdog(manager, parts.stuck, parts.describe).run(), "watchdog")
+            reloading = Reloading(settings, load, parts.apply)
+            background.start(reload_on(changed, reloading, manager, parts), "reload")
             log.info("daemon_ready", http=Addresses.of(settings).http)
-            if ready is not None:
-                ready()
+            manager.ready(parts.describe())
             stop = asyncio.create_task(stopped.wait())
             await asyncio.wait({stop, running}, return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
             if running.done():
                 await running
             log.info("daemon_stopping")
+            manager.stopping("stopping; encoders stay connected")
     except ControllerError as error:
         log.error("daemon_failed", code=error.code, reason=error.detail)  # noqa: TRY400
         return EXIT_FAILED
@@ -155,10 +177,10 @@ async def _start(
     stack: AsyncExitStack,
     late: _LateStarts,
     nursery: PackagerNursery | None,
-) -> asyncio.Task[None]:
+) -> tuple[asyncio.Task[None], RunningParts]:
     """Build everything and open the listeners; `stack` undoes it in reverse.
 
-    Answers the background work, which goes on until cancelled.
+    Answers the background work, which goes on until cancelled, and what can be asked of it all.
     """
     clock, limits = instruments.clock, instruments.limits
     registry = create_registry()
@@ -189,11 +211,13 @@ async def _start(
     lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
+    observed = start_observing(settings, stores, media, visits, clock, registry, stack)
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
     countries = build_countries(settings, stack)
     players = player_sessions(room, viewers, settings, countries)
+    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -207,14 +231,16 @@ async def _start(
         viewers.guests,
         cues,
         limits,
+        webrtc,
         clock,
+        RequestMetrics(registry),
     )
     socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
     await cues.look()
     derived.start()
-    private = create_hooks(publishing)
+    private = create_hooks(publishing, [observed])
     private.add_routes([metrics_route(registry)])
     listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
     if settings.metrics_listen:
@@ -227,7 +253,7 @@ async def _start(
     late.begin(media.supervisor)
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
-    return running
+    return running, RunningParts(media, lifecycle, (access.failures, guesses))
 
 
 async def _run_room(room: RoomService, stack: AsyncExitStack) -> asyncio.Task[None]:

@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     from ingest.vod.split_store import SplitStore
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
+    from ingest.webrtc.errors import WebRtcRefused
+    from ingest.webrtc.etags import etag_of
+    from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
+    from ingest.webrtc.whep_desk import PeerSession, WhepDesk
+    from ingest.webrtc.whip_desk import WhipDesk
 
 __all__ = [
     "DASH_NAME",
@@ -82,6 +87,7 @@ __all__ = [
     "OverBudget",
     "PackagerNursery",
     "PackagingSettings",
+    "PeerSession",
     "PlaybackAuthorizer",
     "PlayerRequest",
     "Point",
@@ -103,9 +109,15 @@ __all__ = [
     "VideoRequest",
     "Vod",
     "VodDelivery",
+    "WebRtcBounds",
+    "WebRtcNetwork",
+    "WebRtcRefused",
+    "WhepDesk",
+    "WhipDesk",
     "create_delivery",
     "create_vod_delivery",
     "die_with_parent",
+    "etag_of",
     "made_files",
     "run_task",
 ]
@@ -135,6 +147,7 @@ _HOMES = {
     "OverBudget": "ingest.errors",
     "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
+    "PeerSession": "ingest.webrtc.whep_desk",
     "PlaybackAuthorizer": "ingest.ports",
     "PlayerRequest": "ingest.ports",
     "Point": "ingest.cues",
@@ -156,9 +169,15 @@ _HOMES = {
     "VideoRequest": "ingest.transcode.objects",
     "Vod": "ingest.vod.publisher",
     "VodDelivery": "ingest.delivery.vod_app",
+    "WebRtcBounds": "ingest.webrtc.settings",
+    "WebRtcNetwork": "ingest.webrtc.settings",
+    "WebRtcRefused": "ingest.webrtc.errors",
+    "WhepDesk": "ingest.webrtc.whep_desk",
+    "WhipDesk": "ingest.webrtc.whip_desk",
     "create_delivery": "ingest.delivery.app",
     "create_vod_delivery": "ingest.delivery.vod_app",
     "die_with_parent": "ingest.parent_death",
+    "etag_of": "ingest.webrtc.etags",
     "made_files": "ingest.transcode.objects",
     "run_task": "ingest.tasks.process",
 }

@@ -1,6 +1,6 @@
 """The HTTP application: API, live delivery, pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from aiohttp import web
@@ -22,6 +22,7 @@ from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
+from controller.observing.requests import RequestMetrics
 from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -45,7 +46,9 @@ def build_http(
     guests: GuestSessions,
     cues: CueKeeper,
     limits: HubLimits,
+    webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
+    requests: RequestMetrics,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
 
@@ -90,6 +93,7 @@ def build_http(
             jobs=derived.jobs,
             guests=guests,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
+            on_answered=requests.answered,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
@@ -105,6 +109,7 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
         viewings=players,
     )
+    app.add_routes(webrtc)  # before what has the whole prefix
     app.add_subapp("/live", create_delivery(delivery))
     if media.private_vods is not None:
         vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))

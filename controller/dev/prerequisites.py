@@ -14,7 +14,8 @@ import psutil
 
 from controller.dev.errors import PrerequisiteError
 
-_MODULE = "ngx_rtmp_module.so"
+RTMP_MODULE = "ngx_rtmp_module.so"
+STREAM_MODULE = "ngx_stream_module.so"
 MODULE_DIRS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"))
 """Where distributions put modules, when nginx does not tell."""
 # An ordinary user's PATH lacks the sbin folders on Debian.
@@ -61,13 +62,32 @@ def find_nginx(path: str) -> Nginx:
     folders = [Path(match) for match in re.findall(r"--modules-path=(\S+)", options)]
     folders += MODULE_DIRS
     for folder in folders:
-        if (folder / _MODULE).is_file():
-            return Nginx(binary=Path(binary), rtmp_module=folder / _MODULE)
+        if (folder / RTMP_MODULE).is_file():
+            return Nginx(binary=Path(binary), rtmp_module=folder / RTMP_MODULE)
     raise PrerequisiteError(
         [
             (
-                f"nginx's RTMP module is missing ({folders[0] / _MODULE}): run `make setup`, or "
-                "`sudo apt-get install libnginx-mod-rtmp`."
+                f"nginx's RTMP module is missing ({folders[0] / RTMP_MODULE}): run `make setup`, "
+                "or `sudo apt-get install libnginx-mod-rtmp`."
+            )
+        ]
+    )
+
+
+def find_stream_module(nginx: Nginx) -> Path | None:
+    """The module that RTMPS needs; None when it is compiled in. PrerequisiteError without it."""
+    options = _compile_options(str(nginx.binary))
+    if re.search(r"--with-stream(?=\s|$)", options):
+        return None
+    folders = [Path(match) for match in re.findall(r"--modules-path=(\S+)", options)]
+    for folder in [*folders, *MODULE_DIRS]:
+        if (folder / STREAM_MODULE).is_file():
+            return folder / STREAM_MODULE
+    raise PrerequisiteError(
+        [
+            (
+                f"nginx's stream module, which RTMPS needs, is missing ({STREAM_MODULE}): run "
+                "`sudo apt-get install libnginx-mod-stream`."
             )
         ]
     )
@@ -82,6 +102,13 @@ def find_wrappers(path: str) -> tuple[Path, Path]:
             ["setpriv and prlimit are missing: run `sudo apt-get install util-linux`."]
         )
     return Path(setpriv), Path(prlimit)
+
+
+def check_readable(file: Path, setting: str) -> None:
+    """PrerequisiteError unless this user may read the file."""
+    if not (file.is_file() and os.access(file, os.R_OK)):
+        name = f"GOLIVE_{setting.upper()}"
+        raise PrerequisiteError([f"{file} cannot be read: let {name} name a PEM file of yours."])
 
 
 def check_ports(needs: Sequence[PortNeed]) -> None:

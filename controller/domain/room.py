@@ -144,10 +144,10 @@ class Leaving:
 class RoomFigures:
     """What one daemon has to add to a stream's figures, and what it has seen of the whole.
 
+    `reaction_moments` counts reactions by the time of the recording, in steps, and by emoji.
     `holder` is the daemon's run, and `number` that of this addition among all of its own: the
     store adds each once, however often it is told. 0: an addition without a number, always added.
     `viewers_now` is None when the teller does not know.
-    `reaction_moments` counts reactions by the time of the recording, in steps, and by emoji.
     """
 
     viewers_now: int | None
@@ -156,9 +156,9 @@ class RoomFigures:
     leavings: tuple[Leaving, ...] = ()
     reactions: Mapping[str, int] = field(default_factory=dict)
     messages: tuple[ChatMessage, ...] = ()
+    reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
     holder: str = ""
     number: int = 0
-    reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 class ModerationKind(StrEnum):

@@ -93,8 +93,8 @@ class RoomLedger:
             holder=holder,
             number=number,
         )
-        kept = (self._visits, self._leavings, self._messages, self._reactions, self._moments)
-        for records in kept:
+        lists = (self._visits, self._leavings, self._messages, self._reactions, self._moments)
+        for records in lists:
             records.clear()
         return self.pending
 
@@ -103,16 +103,16 @@ class RoomLedger:
         self.pending = None
         self._written = _Seen(figures.viewers_now, figures.peak_viewers)
 
-    @property
-    def _has_records(self) -> bool:
-        return any((self._visits, self._leavings, self._messages, self._reactions))
-
     def _felt(self, at_s: int, emoji: str) -> None:
         moment = (at_s, emoji)
         if moment in self._moments or len(self._moments) < self._most_records:
             self._moments[moment] += 1
         else:
             self.dropped += 1
+
+    @property
+    def _has_records(self) -> bool:
+        return any((self._visits, self._leavings, self._messages, self._reactions))
 
     def _keep(self, kept: deque[RecordT], record: RecordT) -> None:
         if len(kept) >= self._most_records:

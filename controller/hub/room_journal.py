@@ -34,7 +34,7 @@ _LOCK = "lock"
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One reaction; `at_s` is its step in the recording, if it has a place there."""
+    """One reaction; `at_s` is its step of the recording, if it has any."""
 
     emoji: str
     at_s: int | None = None
@@ -279,10 +279,9 @@ class DeadJournal:
             if line.message is not None:
                 room.messages.append(line.message)
             if line.reaction is not None:
-                emoji, at_s = line.reaction.emoji, line.reaction.at_s
-                room.reactions[emoji] += 1
-                if at_s is not None:
-                    room.moments[at_s, emoji] += 1
+                room.reactions[line.reaction.emoji] += 1
+                if line.reaction.at_s is not None:
+                    room.moments[line.reaction.at_s, line.reaction.emoji] += 1
         for stream_id, room in rooms.items():
             if not room.is_empty:
                 yield stream_id, room.take(holder, _LAST_NUMBER)
