@@ -230,6 +230,7 @@ async def _start(
         published,
         announcer,
         players,
+        viewers.guests,
         cues,
         coaching,
         limits,

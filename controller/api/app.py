@@ -61,6 +61,7 @@ from controller.domain.replay import ReplayService, ReplayStore
 from controller.domain.session_health import SessionMonitor
 from controller.domain.showcase import MediaTimeline, ShowcaseService
 from controller.domain.stream_service import StreamKeyring, StreamService
+from controller.hub.guests import GuestSessions
 
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -94,6 +95,7 @@ class ApiDependencies:
     clip_source: ClipSource
     clip_rules: ClipRules
     jobs: JobDesk
+    guests: GuestSessions
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
@@ -183,7 +185,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         *recording_operations(RecordingHandlers(deps.recordings)),
         *health_operations(StreamHealthHandlers(deps.streams, deps.sessions, deps.coaches)),
         *engagement_operations(
-            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
+            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls, deps.guests)
         ),
         *showcase_operations(ShowcaseHandlers(deps.pins)),
         *replay_operations(ReplayHandlers(ReplayService(deps.streams, streams, deps.replays))),

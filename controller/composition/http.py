@@ -20,6 +20,7 @@ from controller.domain.showcase import ShowcaseService
 from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
+from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from controller.observing.requests import RequestMetrics
 from controller.publishing.coaching import Coaching
@@ -43,6 +44,7 @@ def build_http(
     publishing: Publishing,
     announcer: RoomAnnouncer,
     players: PlayerSessions,
+    guests: GuestSessions,
     cues: CueKeeper,
     coaching: Coaching,
     limits: HubLimits,
@@ -92,6 +94,7 @@ def build_http(
             clip_source=derived.clip_source,
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
+            guests=guests,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
             on_answered=requests.answered,
             readiness=[

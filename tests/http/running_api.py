@@ -37,6 +37,7 @@ from controller.domain.recordings import (
 from controller.domain.showcase import Moment, ShowcaseService
 from controller.domain.streams import Stream
 from controller.errors import NothingToSave
+from controller.hub.guests import GuestSessions
 from controller.jobs.desk import QueueingDesk
 from controller.settings import load_settings
 from controller.stores.opening import Stores, open_stores
@@ -47,6 +48,9 @@ KEY_SECRET = b"the root of stream keys and playback tokens in tests"
 TTL_S = 600
 CLIP_RULES = ClipRules(longest_s=40, longest_exact_s=20, most=4, most_unfinished=2)
 PUBLIC_URL = "https://shop.test"
+
+
+GUEST_KEY = b"only the tests of golive know this key, 32 bytes"
 
 
 @dataclass
@@ -257,6 +261,7 @@ def dependencies(
     limiter = FailureLimiter(FailureAllowance(burst=1000), time.monotonic)
     timeline = WallTimeline()
     return ApiDependencies(
+        guests=GuestSessions(GUEST_KEY),
         streams=stores.streams,
         catalogue=stores.catalogue,
         users=stores.users,

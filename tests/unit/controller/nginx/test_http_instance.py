@@ -292,6 +292,8 @@ def test_the_access_log_has_neither_queries_nor_keys(edge):
     text = log.read_text()
     assert re.search(r'"GET /api/v1/marker HTTP/1.1" 200 \d+ \d', text)
     assert "very-secret" not in text
+    assert "127.0.0.0 [" in text
+    assert "127.0.0.1" not in text
     assert "sk_0123" not in text
 
 
