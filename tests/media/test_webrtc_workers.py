@@ -6,6 +6,7 @@ import os
 import signal
 from fractions import Fraction
 
+import psutil
 import pytest
 from aiortc import (
     MediaStreamTrack,
@@ -26,6 +27,9 @@ from ingest.webrtc.worker_link import WHEP_MODULE, WHIP_MODULE, WorkerLink
 from tests.support.flv import flv_file, flv_tag
 from tests.support.inputs import Encoders
 from tests.support.webrtc import WATCH_OFFER
+
+HALF_OPEN = int(os.environ.get("GOLIVE_TEST_HALF_OPEN", "40"))
+"""Viewers who never send a packet; 200 for the full number."""
 
 _WAIT_S = 60
 _SIZE = "128x96"
@@ -54,6 +58,13 @@ class Told:
     def hear(self, message: object) -> None:
         self.messages.append(message)
         self._news.set()
+
+    async def wait_closed(self, count: int) -> None:
+        """Until so many sessions are over."""
+        async with asyncio.timeout(_WAIT_S):
+            while sum(isinstance(message, Closed) for message in self.messages) < count:
+                self._news.clear()
+                await self._news.wait()
 
     async def wait(self, kind: type) -> object:
         async with asyncio.timeout(_WAIT_S):
@@ -159,6 +170,30 @@ async def test_a_viewer_who_never_comes_is_given_up(tmp_path, tags):
         link.tell(Follow(spool=str(spool), offset=0))
         await link.answer("s", WATCH_OFFER)
         assert await told.wait(Closed) == Closed(session="s", reason="not_connected")
+
+
+async def test_many_who_never_come_leave_nothing_behind(tmp_path, tags):
+    spool = tmp_path / "p_1.flv"
+    spool.write_bytes(flv_file(tags))
+    async with worker(WHEP_MODULE, connect_s=2.0) as (link, told):
+        link.tell(Follow(spool=str(spool), offset=0))
+        process = psutil.Process(link.pid)
+        held = []
+        for turn in range(3):
+            opened = 0
+            while opened < HALF_OPEN:
+                names = [f"{turn}-{opened + index}" for index in range(20)]
+                asked = (link.answer(name, WATCH_OFFER) for name in names)
+                answers = await asyncio.gather(*asked)
+                assert all(answer.startswith("v=0") for answer in answers)
+                opened += len(answers)
+            await told.wait_closed((turn + 1) * opened)
+            memory_mb = process.memory_info().rss / 1e6
+            held.append((process.num_fds(), process.num_threads(), memory_mb))
+        print(f"after each {HALF_OPEN}: descriptors, threads, MB: {held}")
+        assert held[2][0] <= held[0][0]
+        assert held[2][1] <= held[0][1]
+        assert held[2][2] < held[0][2] + 8 + 0.02 * HALF_OPEN  # of the allocator's
 
 
 async def test_a_worker_that_dies_refuses_those_who_wait(tmp_path):
