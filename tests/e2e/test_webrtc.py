@@ -12,6 +12,7 @@ from tests.support.webrtc import (
     Weather,
     host_candidates,
     http,
+    relayed_answer,
     webrtc_browser,
     whip_encoder,
 )
@@ -150,12 +151,7 @@ def test_the_picture_recovers_from_a_bad_network(server, chromium, rtmp, loss, j
         """The answer with a relay before the worker, and no other way to it."""
         host, port = host_candidates(answer)[0]
         relays.append(Relay(host, (host, port), weather, seed=7))
-        lines = [
-            line.replace(f" {port} typ", f" {relays[0].port} typ")
-            for line in answer.splitlines()
-            if not line.startswith("a=candidate") or f"{host} {port} typ" in line
-        ]
-        return "\r\n".join(lines) + "\r\n"
+        return relayed_answer(answer, host, port, relays[0].port)
 
     try:
         with chromium.pages(1) as (page,):

@@ -319,3 +319,13 @@ def host_candidates(answer: str) -> list[tuple[str, int]]:
     """The IPv4 hosts and ports of an answer."""
     found = re.findall(r"a=candidate:\S+ \d+ udp \d+ ([0-9.]+) (\d+) typ host", answer)
     return [(host, int(port)) for host, port in dict.fromkeys(found)]
+
+
+def relayed_answer(answer: str, host: str, port: int, relay_port: int) -> str:
+    """The answer with a relay's port in the place of the worker's, and no other way to it."""
+    lines = [
+        line.replace(f" {port} typ", f" {relay_port} typ")
+        for line in answer.splitlines()
+        if not line.startswith("a=candidate") or f"{host} {port} typ" in line
+    ]
+    return "\r\n".join(lines) + "\r\n"
