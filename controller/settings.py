@@ -5,27 +5,36 @@ The only module that reads the environment. Everything else is handed the part i
 
 import ipaddress
 import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic.config import JsonDict
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 Seconds = Annotated[float, Field(gt=0)]
 _SHORTEST_DVR_WINDOW_S = 12.0
 _ICE_URL = re.compile(r"(?:stun|turn)s?:[^\s<>;,\"]{1,255}")
+ListenAddress = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?[0-9]{1,5}$")]
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+
+RELOADED: JsonDict = {"reloaded": True}
+"""Marks what a running daemon takes over at SIGHUP; all else waits for its next start."""
 
 
 class Settings(BaseSettings):
     """Every setting of the daemon, its workers and `golive dev`; frozen once read."""
 
     model_config = SettingsConfigDict(env_prefix="GOLIVE_", frozen=True, extra="forbid")
+    file_values: ClassVar[Mapping[str, Any]] = {}
+    files_only: ClassVar[bool] = False
 
     data_dir: Path = Field(
         default=Path("var"),
@@ -61,9 +70,26 @@ class Settings(BaseSettings):
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
         "Empty: a socket below the data folder.",
     )
+    player_log: Path | None = Field(
+        default=None,
+        description="Socket at which nginx tells what players say of their playback (CMCD). "
+        "Empty: below the data folder.",
+    )
     rtmp_pull_url: str = Field(
         default="rtmp://127.0.0.1:1935/live",
         description="nginx-rtmp's application as the session workers reach it, on loopback.",
+    )
+    public_http_listen: list[ListenAddress] = Field(
+        default=["80", "[::]:80"],
+        min_length=1,
+        description="Where the installed HTTP nginx listens: `port` or `address:port`. "
+        "`golive dev` has options for it.",
+    )
+    public_rtmp_listen: list[ListenAddress] = Field(
+        default=["1935", "[::]:1935"],
+        min_length=1,
+        description="Where the installed RTMP nginx listens: `port` or `address:port`; the port of "
+        "`rtmp_pull_url` must be among them, on loopback.",
     )
     behind_nginx: bool = Field(
         default=True,
@@ -139,6 +165,7 @@ class Settings(BaseSettings):
     failures_per_minute: int = Field(
         default=20,
         ge=1,
+        json_schema_extra=RELOADED,
         description="Wrong tokens, and wrong stream keys, that one address may send in a minute "
         "before it is turned away for a while.",
     )
@@ -156,6 +183,7 @@ class Settings(BaseSettings):
         default=60.0,
         ge=0,
         le=3600,
+        json_schema_extra=RELOADED,
         description="How long a stream whose encoder vanished waits for it before it ends.",
     )
     part_target_s: float = Field(
@@ -210,17 +238,27 @@ class Settings(BaseSettings):
     session_budget: float = Field(
         default=0.0,
         ge=0,
+        json_schema_extra=RELOADED,
         description="What all encoders together may cost; one too many is refused. "
         "0: 60 for each core.",
     )
     session_cost_passthrough: float = Field(
-        default=1.0, gt=0, description="What an H.264 encoder costs of the budget."
+        default=1.0,
+        gt=0,
+        json_schema_extra=RELOADED,
+        description="What an H.264 encoder costs of the budget.",
     )
     session_cost_pull: float = Field(
         default=6.0,
         gt=0,
+        json_schema_extra=RELOADED,
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
+    )
+    geo_database: Path | None = Field(
+        default=None,
+        description="A database in MaxMind's format (`.mmdb`) that tells countries by addresses, "
+        "for the geography of a stream's viewers; read at the start. Empty: no geography.",
     )
     webrtc_viewers: int = Field(
         default=100,
@@ -358,10 +396,19 @@ class Settings(BaseSettings):
         le=3650,
         description="Days after which what was sent is forgotten: webhooks' logs, notifications.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", json_schema_extra=RELOADED, description="The least that is logged."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, JSON otherwise."
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _nothing_is_none(cls, value: Any, info: ValidationInfo) -> Any:
+        """TOML and environment have no word for None: it is an empty string."""
+        field = cls.model_fields[info.field_name or ""]
+        return None if field.default is None and value == "" else value
 
     @field_validator("space_steps_pct")
     @classmethod
@@ -453,16 +500,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then the TOML file named by `toml_file`."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments, then environment, then what was read from files."""
+        files = InitSettingsSource(settings_cls, init_kwargs=dict(cls.file_values))
+        return (init_settings, files) if cls.files_only else (init_settings, env_settings, files)
 
 
-def load_settings(config_file: Path | None = None, **overrides: object) -> Settings:
-    """Settings from `config_file` (may be None), the environment and explicit overrides."""
-    configured = type(
-        "ConfiguredSettings",
-        (Settings,),
-        {"model_config": SettingsConfigDict(**{**Settings.model_config, "toml_file": config_file})},
-    )
+def settings_from(
+    file_values: Mapping[str, Any], *, files_only: bool = False, **overrides: object
+) -> Settings:
+    """Settings from `file_values`, the environment above them (unless `files_only`), explicit
+    overrides above that.
+
+    pydantic.ValidationError names what is wrong.
+    """
+    sources = {"file_values": file_values, "files_only": files_only}
+    configured = type("ConfiguredSettings", (Settings,), sources)
     settings: Settings = configured(**overrides)
     return settings
+
+
+def load_settings(config_file: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from `config_file` (TOML; may be None), the environment and explicit overrides."""
+    values = {} if config_file is None else tomllib.loads(config_file.read_text("utf-8"))
+    return settings_from(values, **overrides)

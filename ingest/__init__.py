@@ -26,7 +26,13 @@ if TYPE_CHECKING:
         TaskTooExpensive,
     )
     from ingest.parent_death import die_with_parent
-    from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+    from ingest.ports import (
+        ObjectKind,
+        ObjectStore,
+        PlaybackAuthorizer,
+        PlayerRequest,
+        PublicationProbe,
+    )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
     from ingest.session.nursery import PackagerNursery
@@ -83,6 +89,7 @@ __all__ = [
     "PackagingSettings",
     "PeerSession",
     "PlaybackAuthorizer",
+    "PlayerRequest",
     "Point",
     "PublicationProbe",
     "RecordingPlan",
@@ -142,6 +149,7 @@ _HOMES = {
     "PackagingSettings": "ingest.settings",
     "PeerSession": "ingest.webrtc.whep_desk",
     "PlaybackAuthorizer": "ingest.ports",
+    "PlayerRequest": "ingest.ports",
     "Point": "ingest.cues",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",

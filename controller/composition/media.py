@@ -86,7 +86,7 @@ def build_media_plane(
         encoders,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
-        Admission(_budget(settings)),
+        Admission(budget_of(settings)),
         nursery,
     )
     stack.push_async_callback(supervisor.close)
@@ -107,7 +107,8 @@ def _watched(settings: Settings) -> dict[str, Path]:
     return folders
 
 
-def _budget(settings: Settings) -> SessionBudget:
+def budget_of(settings: Settings) -> SessionBudget:
+    """What encoders cost, and may cost together."""
     cores = len(os.sched_getaffinity(0))
     return SessionBudget(
         total=settings.session_budget or _BUDGET_PER_CORE * cores,

@@ -21,9 +21,11 @@ class NginxPlan:
     """What the templates need to know.
 
     http_listen, rtmp_listen: `address:port`.
+    http_workers: how many, or `auto`.
     private_vods: whether recordings that not everybody may play are in a bucket.
     spool: whether publications are recorded into the layout's spool folder.
     daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
+    player_log: path of the socket that is told what players say of their playback.
     """
 
     layout: DataLayout
@@ -32,10 +34,11 @@ class NginxPlan:
     daemon_listen: str
     hook_listen: str
     control_listen: str
+    player_log: str
     rtmp_module: Path | None
     spool: bool
     run_as_root: bool
-    http_workers: int
+    http_workers: int | str
     open_files: int
     private_vods: bool = False
 
@@ -65,6 +68,7 @@ def render_http(plan: NginxPlan) -> str:
         http_workers=plan.http_workers,
         daemon_address=plan.daemon_listen,
         access_log=str(plan.layout.logs_dir / "access.log"),
+        player_log=plan.player_log,
         data_dir=str(plan.layout.data_dir),
         objects_dir=str(plan.layout.objects_dir),
         private_vods=plan.private_vods,

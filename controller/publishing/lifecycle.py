@@ -209,6 +209,10 @@ class StreamLifecycle:
                 self._supervisor.open_stream(str(stream.id), plan)
                 await self._interrupted(stream.id)
 
+    def wait_for(self, grace_s: float) -> None:
+        """How long streams whose encoder vanishes from now on wait for it."""
+        self._grace_s = grace_s
+
     async def close(self) -> None:
         """Stop waiting for anything. Sessions are the supervisor's to close."""
         for grace in self._graces.values():

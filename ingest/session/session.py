@@ -117,6 +117,16 @@ class Session:
         return self._pulls
 
     @property
+    def silent_s(self) -> float:
+        """How long the worker at work has made nothing; 0 without one, or before its first data.
+
+        Beyond the time after which it is killed, that did not help.
+        """
+        if self._worker is None or not self._heard_at or self.state is SessionState.CONNECTING:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._heard_at
+
+    @property
     def worker_pid(self) -> int | None:
         """Process id of the worker at work."""
         return self._worker.pid if self._worker else None
