@@ -214,7 +214,7 @@ async def _start(
     )
     countries = build_countries(settings, stack)
     players = player_sessions(room, viewers, settings, countries)
-    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
+    webrtc = build_webrtc(settings, media, access, publishing, players, clock, registry, stack)
     app = build_http(
         settings,
         stores,

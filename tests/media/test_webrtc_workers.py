@@ -108,18 +108,20 @@ async def frames_of(track, count):
         return [await track.recv() for _ in range(count)]
 
 
-async def test_a_viewer_sees_the_last_pictures_and_then_those_that_come(tmp_path, tags):
+@pytest.mark.parametrize("order", ["video audio", "audio video"])
+async def test_a_viewer_sees_the_last_pictures_and_then_those_that_come(tmp_path, tags, order):
     spool = tmp_path / "p_1.flv"
     behind = [tag for tag in tags if tag.time_ms > 2_500]
     spool.write_bytes(flv_file(tag for tag in tags if tag.time_ms <= 2_500))
     async with worker(WHEP_MODULE) as (link, told), peer() as viewer:
-        viewer.addTransceiver("video", direction="recvonly")
-        viewer.addTransceiver("audio", direction="recvonly")
+        for kind in order.split():
+            viewer.addTransceiver(kind, direction="recvonly")
         link.tell(Follow(spool=str(spool), offset=0))
         answer = await connect(viewer, link)
         assert "VP8" not in answer
         await told.wait(Connected)
-        video, audio = (each.receiver.track for each in viewer.getTransceivers())
+        tracks = {each.kind: each.receiver.track for each in viewer.getTransceivers()}
+        video, audio = tracks["video"], tracks["audio"]
 
         past = await frames_of(video, 10)  # nothing new has come: it is the group of pictures
         assert all(frame.width == 128 for frame in past)
