@@ -16,6 +16,7 @@ from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
+from controller.composition.observing import start_observing
 from controller.composition.preparation import build_preparation
 from controller.composition.reloading import reload_on
 from controller.composition.room import (
@@ -41,6 +42,7 @@ from controller.jobs.keeper import WorkerKeeper
 from controller.launcher import unblock_reload
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.observing.requests import RequestMetrics
 from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
 from controller.publishing.publish_service import PublishService
@@ -209,6 +211,7 @@ async def _start(
     lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
+    observed = start_observing(settings, stores, media, visits, clock, registry, stack)
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
@@ -229,13 +232,14 @@ async def _start(
         limits,
         webrtc,
         clock,
+        RequestMetrics(registry),
     )
     socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
     await cues.look()
     derived.start()
-    private = create_hooks(publishing)
+    private = create_hooks(publishing, [observed])
     private.add_routes([metrics_route(registry)])
     listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
     if settings.metrics_listen:

@@ -8,9 +8,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import (
     BaseSettings,
@@ -48,6 +48,21 @@ class Settings(BaseSettings):
         default="rtmp://127.0.0.1:1935/live",
         description="The server address that hosts enter in their encoder.",
     )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="The certificate chain (PEM) of the public name: HTTPS with HTTP/2, and RTMPS. "
+        "Empty: neither.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="The private key (PEM) that belongs to the certificate."
+    )
+    requests_per_s: int = Field(
+        default=50,
+        ge=0,
+        le=100_000,
+        description="How often in a second one address may call the API, four times as often for "
+        "a moment; players' media are not counted. 0: no bound.",
+    )
     http_listen: str = Field(
         default="",
         description="Where the daemon answers HTTP: `host:port`, `unix:/path`, or `fd:3` for a "
@@ -64,6 +79,12 @@ class Settings(BaseSettings):
         default="",
         description="Where Prometheus reads `/metrics`: `host:port` or `unix:/path`; never public. "
         "Empty: on the hook listener only.",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^?#@]+)?$",
+        description="An OpenTelemetry collector that takes traces as OTLP over HTTP, such as "
+        "`http://127.0.0.1:4318`. Empty: no traces.",
     )
     nginx_control: str = Field(
         default="",
@@ -449,6 +470,12 @@ class Settings(BaseSettings):
         for address in value:
             ipaddress.ip_address(address)
         return value
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both, or neither")
+        return self
 
     @field_validator("dvr_window_s")
     @classmethod

@@ -21,6 +21,7 @@ from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
+from controller.observing.requests import RequestMetrics
 from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -45,6 +46,7 @@ def build_http(
     limits: HubLimits,
     webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
+    requests: RequestMetrics,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
 
@@ -88,6 +90,7 @@ def build_http(
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
+            on_answered=requests.answered,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),

@@ -25,8 +25,12 @@ WRAPPERS = {
     "boto3": {"ingest/vod/s3_store.py"},
     "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth"},
-    "psutil": {"controller/dev/prerequisites.py"},
-    "redis": {"controller/hub/realtime_redis.py", "controller/jobs/huey_queue.py"},
+    "psutil": {"controller/checking/processes.py", "controller/dev/prerequisites.py"},
+    "redis": {
+        "controller/hub/realtime_redis.py",
+        "controller/hub/redis_inspection.py",
+        "controller/jobs/huey_queue.py",
+    },
     "sqlalchemy": {"controller/stores"},
 }
 

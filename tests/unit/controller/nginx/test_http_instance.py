@@ -143,10 +143,10 @@ def test_the_internal_location_cannot_be_asked_for(edge):
 @pytest.mark.parametrize(
     ("name", "content_type", "cache"),
     [
-        (f"{STREAM}.m3u8", "application/vnd.apple.mpegurl", "no-cache"),
-        (f"{STREAM}.mpd", "application/dash+xml", "no-cache"),
+        (f"{STREAM}.m3u8", "application/vnd.apple.mpegurl", "public, max-age=10"),
+        (f"{STREAM}.mpd", "application/dash+xml", "public, max-age=10"),
         (f"{STREAM}/video/segment-0.m4s", "video/iso.segment", IMMUTABLE),
-        (f"{STREAM}/video.m3u8", "application/vnd.apple.mpegurl", "no-cache"),
+        (f"{STREAM}/video.m3u8", "application/vnd.apple.mpegurl", "public, max-age=10"),
     ],
 )
 def test_recordings_come_from_the_local_object_store(edge, name, content_type, cache):
