@@ -29,7 +29,9 @@ from ingest.webrtc.messages import (
 
 WHEP_MODULE = "ingest.webrtc.whep_worker"
 WHIP_MODULE = "ingest.webrtc.whip_worker"
-_ANSWER_WAIT_S = 12.0
+_ANSWER_WAIT_S = 25.0
+"""A worker that is started for the first viewer of a stream takes a while on a busy machine."""
+
 _KILL_WAIT_S = 5.0
 
 Listener = Callable[[Connected | Closed | SourceLost], None]

@@ -165,6 +165,16 @@ async def test_a_spool_that_was_given_back_is_asked_for_again(tmp_path, offset):
         assert await told.wait(SourceLost)
 
 
+async def test_candidates_may_come_in_quick_succession(tmp_path, tags):
+    spool = tmp_path / "p_1.flv"
+    spool.write_bytes(flv_file(tags))
+    fragment = "a=ice-ufrag:EsAw\r\na=candidate:1 1 udp 2113937151 198.51.100.{} 51000 typ host\r\n"
+    async with worker(WHEP_MODULE) as (link, _):
+        link.tell(Follow(spool=str(spool), offset=0))
+        await link.answer("s", WATCH_OFFER)
+        await asyncio.gather(*(link.trickle("s", fragment.format(host)) for host in range(5)))
+
+
 async def test_a_viewer_who_never_comes_is_given_up(tmp_path, tags):
     spool = tmp_path / "p_1.flv"
     spool.write_bytes(flv_file(tags))
@@ -195,7 +205,7 @@ async def test_many_who_never_come_leave_nothing_behind(tmp_path, tags):
         print(f"after each {HALF_OPEN}: descriptors, threads, MB: {held}")
         assert held[2][0] <= held[0][0]
         assert held[2][1] <= held[0][1]
-        assert held[2][2] < held[0][2] + 8 + 0.02 * HALF_OPEN  # of the allocator's
+        assert held[2][2] < held[0][2] + 40  # the allocator's, which grows no further
 
 
 async def test_a_worker_that_dies_refuses_those_who_wait(tmp_path):
@@ -282,7 +292,9 @@ async def test_a_publishers_picture_recovers_from_a_bad_network(tmp_path):
         publisher.addTrack(Picture())
         publisher.addTrack(Sound())
         await publisher.setLocalDescription(await publisher.createOffer())
-        answer = await link.answer("s", publisher.localDescription.sdp)
+        offer = publisher.localDescription.sdp
+        hidden = [line for line in offer.splitlines() if not line.startswith("a=candidate")]
+        answer = await link.answer("s", "\r\n".join(hidden) + "\r\n")
         host, port = host_candidates(answer)[0]
         relay = Relay(host, (host, port), weather, seed=11)
         try:
