@@ -219,7 +219,7 @@ async def _start(
     coaching = build_coaching(settings, media, announcer, clock, stack)
     countries = build_countries(settings, stack)
     players = player_sessions(room, viewers, settings, countries)
-    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
+    webrtc = build_webrtc(settings, media, access, publishing, players, clock, registry, stack)
     app = build_http(
         settings,
         stores,
