@@ -15,9 +15,9 @@ NODE_HOME := $(VENV)/nodejs
 NPM := "$(CURDIR)/$(NODE_HOME)/bin/node" \
 	"$(CURDIR)/$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
 
-RUN_PACKAGES := nginx libnginx-mod-rtmp
-TEST_PACKAGES := $(RUN_PACKAGES) ffmpeg chromium postgresql redis-server radosgw ceph-mon \
-	ceph-osd systemd
+RUN_PACKAGES := nginx libnginx-mod-rtmp $(if $(GOLIVE_TLS_CERTIFICATE),libnginx-mod-stream)
+TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium postgresql \
+	redis-server radosgw ceph-mon ceph-osd systemd
 
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed

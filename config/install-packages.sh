@@ -6,7 +6,7 @@
 # usage: install-packages.sh PACKAGE...
 set -eu
 
-services="nginx postgresql redis-server"
+services="nginx postgresql redis-server prometheus"
 missing=""
 
 installed() {

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -16,20 +16,33 @@ from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
 from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
+from controller.composition.observing import start_observing
 from controller.composition.preparation import build_preparation
 from controller.composition.reloading import reload_on
-from controller.composition.room import add_room, build_room, build_viewers, player_sessions
+from controller.composition.room import (
+    add_room,
+    build_countries,
+    build_room,
+    build_viewers,
+    open_player_log,
+    player_sessions,
+)
 from controller.composition.running import RunningParts
 from controller.composition.uploads import build_media
+from controller.composition.webrtc import build_webrtc
 from controller.configuration.reloading import Load, Reloading
+from controller.domain.ports import Clock
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
+from controller.hub.pacing import LoopPacer
+from controller.hub.room import Pacer
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
 from controller.launcher import unblock_reload
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
+from controller.observing.requests import RequestMetrics
 from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
 from controller.publishing.publish_service import PublishService
@@ -66,6 +79,15 @@ class Addresses:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What tells the time, and how often the room is looked after."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    pacer: Pacer = field(default_factory=LoopPacer)
+    limits: HubLimits = field(default_factory=HubLimits)
+
+
 async def serve(
     settings: Settings,
     *,
@@ -73,6 +95,7 @@ async def serve(
     load: Load,
     worker_command: Sequence[str] = (),
     nursery: PackagerNursery | None = None,
+    instruments: Instruments | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
@@ -95,7 +118,9 @@ async def serve(
             manager.status("starting")
             starts = _LateStarts(worker_command if settings.job_workers else ())
             stack.push_async_callback(starts.close)
-            running, parts = await _start(settings, stack, starts, nursery)
+            running, parts = await _start(
+                settings, instruments or Instruments(), stack, starts, nursery
+            )
             background = BackgroundTasks()
             stack.push_async_callback(background.close)
             background.start(Watchdog(manager, parts.stuck, parts.describe).run(), "watchdog")
@@ -148,6 +173,7 @@ class _LateStarts:
 
 async def _start(
     settings: Settings,
+    instruments: Instruments,
     stack: AsyncExitStack,
     late: _LateStarts,
     nursery: PackagerNursery | None,
@@ -156,7 +182,7 @@ async def _start(
 
     Answers the background work, which goes on until cancelled, and what can be asked of it all.
     """
-    clock = SystemClock()
+    clock, limits = instruments.clock, instruments.limits
     registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
@@ -168,11 +194,14 @@ async def _start(
     media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack, nursery)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
-    limits, visits = HubLimits(), Visits()
+    visits = Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     viewers = build_viewers(access)
     preparation = build_preparation(settings, stores, media, objects)
-    room = build_room(settings, stores, media, preparation, viewers, limits, clock)
+    room = build_room(
+        settings, stores, media, preparation, viewers, limits, clock, instruments.pacer
+    )
+    room.show_metrics(registry)
     cues = CueKeeper(stores.showcase, media.supervisor, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
@@ -182,10 +211,13 @@ async def _start(
     lifecycle = published.lifecycle
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     guesses = FailureLimiter(allowance, time.monotonic)
+    observed = start_observing(settings, stores, media, visits, clock, registry, stack)
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
-    players = player_sessions(room, viewers)
+    countries = build_countries(settings, stack)
+    players = player_sessions(room, viewers, settings, countries)
+    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -198,19 +230,22 @@ async def _start(
         players,
         cues,
         limits,
+        webrtc,
         clock,
+        RequestMetrics(registry),
     )
-    socket_io = add_room(app, room, access, viewers, settings, limits)
+    socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
     await cues.look()
     derived.start()
-    private = create_hooks(publishing)
+    private = create_hooks(publishing, [observed])
     private.add_routes([metrics_route(registry)])
     listeners = [Listener(private, addresses.hooks), Listener(app, addresses.http)]
     if settings.metrics_listen:
         listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
+    await open_player_log(settings, room, stack)
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()

@@ -46,6 +46,9 @@ _COMMANDS = {
     "config": LazyCommand(
         "controller.commands.config:config", "Print a settings file with every setting explained."
     ),
+    "check": LazyCommand(
+        "controller.commands.check:check", "Look at the configuration and the machine."
+    ),
     "token": LazyCommand("controller.admin_cli:token", "Print a bearer token."),
     "stream": LazyCommand("controller.admin_cli:stream", "Administer streams."),
     "product": LazyCommand("controller.admin_cli:product", "Administer products."),

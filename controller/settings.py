@@ -3,12 +3,14 @@
 The only module that reads the environment. Everything else is handed the part it needs.
 """
 
+import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import (
     BaseSettings,
@@ -19,6 +21,7 @@ from pydantic_settings import (
 
 Seconds = Annotated[float, Field(gt=0)]
 _SHORTEST_DVR_WINDOW_S = 12.0
+_ICE_URL = re.compile(r"(?:stun|turn)s?:[^\s<>;,\"]{1,255}")
 ListenAddress = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?[0-9]{1,5}$")]
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
@@ -45,6 +48,21 @@ class Settings(BaseSettings):
         default="rtmp://127.0.0.1:1935/live",
         description="The server address that hosts enter in their encoder.",
     )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="The certificate chain (PEM) of the public name: HTTPS with HTTP/2, and RTMPS. "
+        "Empty: neither.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="The private key (PEM) that belongs to the certificate."
+    )
+    requests_per_s: int = Field(
+        default=50,
+        ge=0,
+        le=100_000,
+        description="How often in a second one address may call the API, four times as often for "
+        "a moment; players' media are not counted. 0: no bound.",
+    )
     http_listen: str = Field(
         default="",
         description="Where the daemon answers HTTP: `host:port`, `unix:/path`, or `fd:3` for a "
@@ -62,10 +80,21 @@ class Settings(BaseSettings):
         description="Where Prometheus reads `/metrics`: `host:port` or `unix:/path`; never public. "
         "Empty: on the hook listener only.",
     )
+    otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^?#@]+)?$",
+        description="An OpenTelemetry collector that takes traces as OTLP over HTTP, such as "
+        "`http://127.0.0.1:4318`. Empty: no traces.",
+    )
     nginx_control: str = Field(
         default="",
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
         "Empty: a socket below the data folder.",
+    )
+    player_log: Path | None = Field(
+        default=None,
+        description="Socket at which nginx tells what players say of their playback (CMCD). "
+        "Empty: below the data folder.",
     )
     rtmp_pull_url: str = Field(
         default="rtmp://127.0.0.1:1935/live",
@@ -247,6 +276,55 @@ class Settings(BaseSettings):
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
     )
+    geo_database: Path | None = Field(
+        default=None,
+        description="A database in MaxMind's format (`.mmdb`) that tells countries by addresses, "
+        "for the geography of a stream's viewers; read at the start. Empty: no geography.",
+    )
+    webrtc_viewers: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="The most viewers over WebRTC (WHEP) at once, of all streams; whoever comes "
+        "then is sent to HLS. 0: no WebRTC playback.",
+    )
+    webrtc_viewers_per_stream: int = Field(
+        default=30,
+        ge=1,
+        le=10_000,
+        description="The same of one stream, whose viewers share one process.",
+    )
+    webrtc_connect_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        description="How long a WebRTC client may take from the answer to its first packet.",
+    )
+    webrtc_udp_ports: str = Field(
+        default="",
+        pattern=r"^(\d{1,5}-\d{1,5})?$",
+        description="UDP ports for WebRTC, such as `50000-50999`: two for each viewer or publisher "
+        "where the machine has IPv4 and IPv6. Empty: whichever are free.",
+    )
+    webrtc_public_addresses: list[str] = Field(
+        default=[],
+        description="The machine's addresses as the internet sees them, when NAT maps them one to "
+        "one; offered for WebRTC beside its own.",
+    )
+    webrtc_ice_servers: list[str] = Field(
+        default=[],
+        description="STUN and TURN servers that WebRTC clients are told of: "
+        "`stun:host:3478`, `turn:host:3478?transport=udp`.",
+    )
+    webrtc_turn_username: str = Field(default="", description="Who clients are to the TURN server.")
+    webrtc_turn_credential: SecretStr = Field(
+        default=SecretStr(""), description="The password that goes with the TURN user name."
+    )
+    webrtc_turn_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secret that is shared with the TURN server (coturn's "
+        "`static-auth-secret`): each client gets a user name and a password for a day.",
+    )
     thumbnail_interval_s: float = Field(
         default=20.0,
         ge=0,
@@ -368,6 +446,36 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("webrtc_udp_ports")
+    @classmethod
+    def _a_range(cls, value: str) -> str:
+        if value:
+            first, last = map(int, value.split("-"))
+            if not 1024 <= first <= last <= 65_535:  # noqa: PLR2004
+                raise ValueError("two ports from 1024 to 65535, the lower one first")
+        return value
+
+    @field_validator("webrtc_ice_servers")
+    @classmethod
+    def _ice_urls(cls, value: list[str]) -> list[str]:
+        for url in value:
+            if not _ICE_URL.fullmatch(url):
+                raise ValueError("each must be such as stun:host:3478 or turn:host:3478")
+        return value
+
+    @field_validator("webrtc_public_addresses")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for address in value:
+            ipaddress.ip_address(address)
+        return value
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both, or neither")
+        return self
 
     @field_validator("dvr_window_s")
     @classmethod

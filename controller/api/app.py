@@ -21,7 +21,13 @@ from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
 from controller.api.health_routes import StreamHealthHandlers, health_operations
 from controller.api.media import MediaHandlers, media_operations
-from controller.api.middleware import answer_preflights, answer_problems, decorate, observe_requests
+from controller.api.middleware import (
+    OnAnswered,
+    answer_preflights,
+    answer_problems,
+    decorate,
+    observe_requests,
+)
 from controller.api.openapi import BASE_PATH, ApiInfo, openapi_document
 from controller.api.playback_access import PATH, PlaybackAccessHandler
 from controller.api.public_urls import PublicUrls
@@ -93,6 +99,7 @@ class ApiDependencies:
     documented_routes: Sequence[DocumentedRoute] = ()
     extra_operations: Sequence[AnyOperation] = ()
     upload_receiver: UploadReceiver | None = None
+    on_answered: OnAnswered | None = None
     event_document: Mapping[str, Any] = field(default_factory=dict)
     """The AsyncAPI document of the room; empty without one."""
 
@@ -105,7 +112,7 @@ def create_api(deps: ApiDependencies) -> web.Application:
     """
     app = web.Application(
         middlewares=[
-            observe_requests(),
+            observe_requests(deps.client_address, deps.on_answered),
             answer_preflights(deps.cors_origins),
             answer_problems(),
         ],

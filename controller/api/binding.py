@@ -14,6 +14,7 @@ from controller.api.client_address import ClientAddress
 from controller.api.commands import Commands
 from controller.api.reading import read_body, read_idempotency_key, read_path, read_query
 from controller.api.registry import Access, Answer, AnyOperation, Call
+from controller.api.request_ids import USER_ID
 from controller.api.requests import Nothing
 from controller.domain.people import Identity
 from controller.errors import NotAuthenticated
@@ -48,6 +49,8 @@ class Binder:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             identity = await self._identity(request, operation.access)
+            if identity is not None:
+                request[USER_ID] = str(identity.user_id)
             key = read_idempotency_key(request.headers) if operation.takes_idempotency_key else None
             path = read_path(request.match_info)
             query: BaseModel = _NOTHING

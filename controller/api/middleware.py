@@ -7,8 +7,9 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from controller.api.client_address import ClientAddress
 from controller.api.problems import problem_response
-from controller.api.request_ids import HEADER, request_id_of, take_request_id
+from controller.api.request_ids import HEADER, USER_ID, request_id_of, take_request_id
 from controller.errors import (
     BadHttpRequest,
     ControllerError,
@@ -19,17 +20,32 @@ from controller.errors import (
 )
 
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
-EXPOSED_HEADERS = "ETag, Idempotency-Replayed, Retry-After, X-Request-ID"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
+)
+EXPOSED_HEADERS = (
+    "Accept-Patch, Accept-Post, ETag, Idempotency-Replayed, Link, Location, Retry-After, "
+    "X-Request-ID"
+)
 PREFLIGHT_LIFE_S = 7200
 _SERVER_ERROR = 500
+_API = "/api/"
+_BEACONS = frozenset({"/api/v1/streams/{stream_id}/watching"})
+_IDS = ("stream_id", "job_id")
+PROBLEM_CODE = web.RequestKey("problem_code", str)
+
+OnAnswered = Callable[[str, str, int, float], None]
+"""Method, the route's pattern, status, seconds."""
 
 _log = structlog.get_logger(__name__)
 
 
-def observe_requests() -> Middleware:
-    """Outermost: gives the request its id, logs what it came to. Paths only, never queries:
-    a query may carry a token.
+def observe_requests(
+    client_address: ClientAddress, on_answered: OnAnswered | None = None
+) -> Middleware:
+    """Outermost: gives the request its id, logs in one line what it came to, and calls
+    `on_answered` with method, route, status and seconds. Routes only, never addresses: those may
+    carry a token. What players ask for again and again is told at debug.
     """
 
     @web.middleware
@@ -37,13 +53,25 @@ def observe_requests() -> Middleware:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=take_request_id(request)):
             response = await handler(request)
-            log = _log.warning if response.status >= _SERVER_ERROR else _log.debug
+            duration_s, route = time.perf_counter() - started, _route_of(request)
+            if on_answered is not None:
+                on_answered(request.method, route, response.status, duration_s)
+            is_asked_again = not route.startswith(_API) or route in _BEACONS
+            log = _log.debug if is_asked_again else _log.info
+            if response.status >= _SERVER_ERROR:
+                log = _log.warning
+            forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
             log(
                 "request_answered",
                 method=request.method,
-                route=_route_of(request),
+                route=route,
+                **{name: request.match_info[name] for name in _IDS if name in request.match_info},
                 status=response.status,
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                code=request.get(PROBLEM_CODE),
+                user_id=request.get(USER_ID),
+                address=client_address.of(request.remote, forwarded),
+                bytes=response.body_length,
+                duration_ms=round(duration_s * 1000, 1),
             )
             return response
 
@@ -62,6 +90,7 @@ def answer_problems() -> Middleware:
         except ControllerError as error:
             if error.http_status >= _SERVER_ERROR:
                 _log.warning("request_failed", code=error.code, exc_info=True)
+            request[PROBLEM_CODE] = error.code
             return problem_response(error, request_id_of(request))
         except web.HTTPException as error:
             if error.status < 400:  # noqa: PLR2004 - a redirect is no problem

@@ -7,6 +7,9 @@ from aiohttp import web
 
 HEADER = "X-Request-ID"
 REQUEST_ID = web.RequestKey("request_id", str)
+USER_ID = web.RequestKey("user_id", str)
+"""Who asked, once that is known; for the line that is logged at the end."""
+
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 

@@ -31,11 +31,25 @@ _PORT = click.IntRange(1, 65_535)
     help="Port that encoders push to.",
 )  # fmt: skip
 @click.option(
+    "--https-port", type=_PORT, envvar="GOLIVE_HTTPS_PORT", default=8443, show_default=True,
+    help="The same by HTTPS, where GOLIVE_TLS_CERTIFICATE names a certificate.",
+)  # fmt: skip
+@click.option(
+    "--rtmps-port", type=_PORT, envvar="GOLIVE_RTMPS_PORT", default=1936, show_default=True,
+    help="Port that encoders push to by RTMPS, where there is a certificate.",
+)  # fmt: skip
+@click.option(
     "--host", envvar="GOLIVE_HOST", default=LOOPBACK, show_default=True,
-    help="Address of both ports; 0.0.0.0 lets other devices of your network in.",
+    help="Address of all ports; 0.0.0.0 lets other devices of your network in.",
 )  # fmt: skip
 def dev(
-    data_dir: Path | None, config_file: Path | None, http_port: int, rtmp_port: int, host: str
+    data_dir: Path | None,
+    config_file: Path | None,
+    http_port: int,
+    rtmp_port: int,
+    https_port: int,
+    rtmps_port: int,
+    host: str,
 ) -> None:
     """Run everything in the foreground: nginx, the daemon, a live stream to push to.
 
@@ -44,7 +58,12 @@ def dev(
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
     options = DevOptions(
-        http_port=http_port, rtmp_port=rtmp_port, host=host, config_file=config_file
+        http_port=http_port,
+        rtmp_port=rtmp_port,
+        https_port=https_port,
+        rtmps_port=rtmps_port,
+        host=host,
+        config_file=config_file,
     )
     try:
         run_dev(settings.data_dir, options, settings, os.environ)

@@ -1,6 +1,6 @@
 """The HTTP application: API, live delivery, pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.limits import HubLimits
+from controller.observing.requests import RequestMetrics
 from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -43,7 +44,9 @@ def build_http(
     players: PlayerSessions,
     cues: CueKeeper,
     limits: HubLimits,
+    webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
+    requests: RequestMetrics,
 ) -> web.Application:
     """What nginx passes on to the daemon."""
 
@@ -87,6 +90,7 @@ def build_http(
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
+            on_answered=requests.answered,
             readiness=[
                 ReadinessCheck("database", stores.database.check),
                 ReadinessCheck("nginx-rtmp", nginx_answers),
@@ -102,6 +106,7 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
         viewings=players,
     )
+    app.add_routes(webrtc)  # before what has the whole prefix
     app.add_subapp("/live", create_delivery(delivery))
     if media.private_vods is not None:
         vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))

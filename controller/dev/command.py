@@ -39,7 +39,10 @@ def run_dev(
     spool_dir = settings.spool_folder if settings.spool_dir else None
     with locked_data_dir(folder), opened_layout(folder, spool_dir) as layout:
         _keep_one_old(layout.logs_dir / "access.log")
-        check_ports(options.port_needs)
+        needs = options.port_needs
+        if settings.tls_certificate is not None:
+            needs += options.tls_port_needs
+        check_ports(needs)
         plan = make_plan(options, settings, layout, nginx, environment)
         with held_sockets(plan.daemon) as daemon:
             asyncio.run(_run(replace(plan, daemon=daemon), layout, wrappers, settings))

@@ -17,6 +17,30 @@ _TEMPLATE_DIRS = (
 
 
 @dataclass(frozen=True, slots=True)
+class TlsPlan:
+    """HTTPS with HTTP/2, and RTMPS.
+
+    certificate, key: PEM files that nginx's workers may read.
+    https_listen, rtmps_listen: `address:port`.
+    rtmp_proxy_listen: where RTMPS is passed on to nginx-rtmp, on loopback.
+    stream_module: its path; None when it is compiled in.
+    """
+
+    certificate: Path
+    key: Path
+    https_listen: tuple[str, ...]
+    rtmps_listen: tuple[str, ...]
+    rtmp_proxy_listen: str
+    stream_module: Path | None
+
+    @property
+    def https_port_suffix(self) -> str:
+        """What stands behind the host in an HTTPS address."""
+        port = self.https_listen[0].rpartition(":")[2]
+        return "" if port == "443" else f":{port}"
+
+
+@dataclass(frozen=True, slots=True)
 class NginxPlan:
     """What the templates need to know.
 
@@ -25,6 +49,10 @@ class NginxPlan:
     private_vods: whether recordings that not everybody may play are in a bucket.
     spool: whether publications are recorded into the layout's spool folder.
     daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
+    player_log: path of the socket that is told what players say of their playback.
+    tls: None for HTTP and RTMP alone.
+    requests_per_s: how often one address may call the API; 0: no bound.
+    real_ip_from: proxies whose word on the client's address is believed.
     """
 
     layout: DataLayout
@@ -33,12 +61,16 @@ class NginxPlan:
     daemon_listen: str
     hook_listen: str
     control_listen: str
+    player_log: str
     rtmp_module: Path | None
     spool: bool
     run_as_root: bool
     http_workers: int | str
     open_files: int
     private_vods: bool = False
+    tls: TlsPlan | None = None
+    requests_per_s: int = 0
+    real_ip_from: tuple[str, ...] = ()
 
 
 def render_rtmp(plan: NginxPlan) -> str:
@@ -49,6 +81,7 @@ def render_rtmp(plan: NginxPlan) -> str:
         pid_file=str(plan.layout.run_dir / "nginx-rtmp.pid"),
         rtmp_module=str(plan.rtmp_module) if plan.rtmp_module else "",
         rtmp_listen=plan.rtmp_listen,
+        stream_module=str(plan.tls.stream_module or "") if plan.tls else "",
         control_listen=plan.control_listen.removeprefix("http://"),
         hook_url=_hook_url(plan.hook_listen),
         spool=plan.spool,
@@ -64,8 +97,11 @@ def render_http(plan: NginxPlan) -> str:
         pid_file=str(plan.layout.run_dir / "nginx-http.pid"),
         http_listen=plan.http_listen,
         http_workers=plan.http_workers,
+        requests_per_s=plan.requests_per_s,
+        real_ip_from=plan.real_ip_from,
         daemon_address=plan.daemon_listen,
         access_log=str(plan.layout.logs_dir / "access.log"),
+        player_log=plan.player_log,
         data_dir=str(plan.layout.data_dir),
         objects_dir=str(plan.layout.objects_dir),
         private_vods=plan.private_vods,
@@ -105,6 +141,7 @@ def _render(name: str, plan: NginxPlan, **values: object) -> str:
     )
     environment.filters["quoted"] = quoted
     return environment.get_template(name).render(
+        tls=plan.tls,
         run_as_root=plan.run_as_root,
         open_files=plan.open_files,
         temp_dir=str(plan.layout.temp_dir),

@@ -1,16 +1,18 @@
 """What `golive dev` will start, worked out from its options and the settings; starts nothing."""
 
+import ipaddress
 import os
 import resource
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.dev.layout import DataLayout
-from controller.dev.nginx_config import NginxPlan, render_http, render_rtmp, write_config
-from controller.dev.prerequisites import Nginx, PortNeed
+from controller.dev.nginx_config import NginxPlan, TlsPlan, render_http, render_rtmp, write_config
+from controller.dev.prerequisites import Nginx, PortNeed, check_readable, find_stream_module
 from controller.dev.process import ChildSpec
 from controller.settings import Settings
 
@@ -33,12 +35,15 @@ _DAEMON_STOP_S = 20.0
 class DevOptions:
     """The command line of `golive dev`.
 
-    host: address that both ports listen on; loopback unless asked otherwise.
+    host: address that all ports listen on; loopback unless asked otherwise.
+    https_port, rtmps_port: used when the settings name a certificate.
     daemon_command: what runs the daemon's own commands (`serve`, `migrate`).
     """
 
     http_port: int = 8080
     rtmp_port: int = 1935
+    https_port: int = 8443
+    rtmps_port: int = 1936
     host: str = LOOPBACK
     daemon_command: tuple[str, ...] = (sys.executable, "-m", "controller.cli")
     config_file: Path | None = None
@@ -49,6 +54,14 @@ class DevOptions:
         return (
             PortNeed(self.host, self.http_port, "HTTP", "--http-port"),
             PortNeed(self.host, self.rtmp_port, "RTMP", "--rtmp-port"),
+        )
+
+    @property
+    def tls_port_needs(self) -> tuple[PortNeed, ...]:
+        """Those beside them where there is a certificate."""
+        return (
+            PortNeed(self.host, self.https_port, "HTTPS", "--https-port"),
+            PortNeed(self.host, self.rtmps_port, "RTMPS", "--rtmps-port"),
         )
 
 
@@ -85,20 +98,23 @@ def make_plan(
     the daemon in its environment.
     """
     given = settings.model_fields_set
-    shown = _shown_host(options.host)
+    shown = _in_url(_shown_host(options.host))
+    tls = _tls_plan(options, settings, nginx)
+    public_url = f"http://{shown}:{options.http_port}"
+    rtmp_url = f"rtmp://{shown}:{options.rtmp_port}/live"
+    if tls is not None:
+        public_url = f"https://{shown}{tls.https_port_suffix}"
+        rtmp_url = f"rtmps://{shown}:{options.rtmps_port}/live"
     reached = LOOPBACK if options.host == _ANY else options.host
     filled = {
         "data_dir": str(layout.data_dir),
-        "public_url": settings.public_url
-        if "public_url" in given
-        else f"http://{_in_url(shown)}:{options.http_port}",
-        "rtmp_url": settings.rtmp_url
-        if "rtmp_url" in given
-        else f"rtmp://{_in_url(shown)}:{options.rtmp_port}/live",
+        "public_url": settings.public_url if "public_url" in given else public_url,
+        "rtmp_url": settings.rtmp_url if "rtmp_url" in given else rtmp_url,
         "rtmp_pull_url": f"rtmp://{LOOPBACK}:{options.rtmp_port}/live",
         "http_listen": settings.http_listen or f"unix:{layout.daemon_socket}",
         "hook_listen": settings.hook_listen or f"unix:{layout.hook_socket}",
         "nginx_control": settings.nginx_control or f"unix:{layout.control_socket}",
+        "player_log": str(settings.player_log or layout.player_socket),
     }
     daemon_env = {
         **environment,
@@ -115,12 +131,16 @@ def make_plan(
             daemon_listen=filled["http_listen"],
             hook_listen=filled["hook_listen"],
             control_listen=filled["nginx_control"],
+            player_log=filled["player_log"],
             rtmp_module=nginx.rtmp_module,
             spool=settings.spool,
             private_vods=bool(settings.bucket_url and settings.private_store_url),
             run_as_root=os.geteuid() == 0,
             http_workers=min(os.cpu_count() or 1, _MOST_HTTP_WORKERS),
             open_files=_at_most_hard(resource.RLIMIT_NOFILE, _OPEN_FILES),
+            tls=tls,
+            requests_per_s=settings.requests_per_s,
+            real_ip_from=_proxies_elsewhere(settings.trusted_proxies),
         ),
     )
     rtmp = _nginx(nginx, layout, "nginx-rtmp", rtmp_conf, environment)
@@ -190,6 +210,40 @@ def _rtmp_listen(options: DevOptions) -> tuple[str, ...]:
     """Session workers pull on loopback, so that is listened on whatever the host is."""
     addresses = [options.host] if options.host in {_ANY, LOOPBACK} else [options.host, LOOPBACK]
     return tuple(f"{_in_url(address)}:{options.rtmp_port}" for address in addresses)
+
+
+def _tls_plan(options: DevOptions, settings: Settings, nginx: Nginx) -> TlsPlan | None:
+    """What is listened on beside, where the settings name a certificate."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    check_readable(settings.tls_certificate, "tls_certificate")
+    check_readable(settings.tls_key, "tls_key")
+    host = _in_url(options.host)
+    return TlsPlan(
+        certificate=settings.tls_certificate.absolute(),
+        key=settings.tls_key.absolute(),
+        https_listen=(f"{host}:{options.https_port}",),
+        rtmps_listen=(f"{host}:{options.rtmps_port}",),
+        rtmp_proxy_listen=f"{LOOPBACK}:{_free_port()}",
+        stream_module=find_stream_module(nginx),
+    )
+
+
+def _free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _proxies_elsewhere(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Trusted proxies that are not on this host, whose nginx is the proxy in question; what is no
+    address is left to the daemon to refuse."""
+    found = []
+    for address in addresses:
+        with suppress(ValueError):
+            if not ipaddress.ip_network(address, strict=False).is_loopback:
+                found.append(address)
+    return tuple(found)
 
 
 def _in_url(host: str) -> str:

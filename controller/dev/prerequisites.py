@@ -15,6 +15,7 @@ import psutil
 from controller.dev.errors import PrerequisiteError
 
 RTMP_MODULE = "ngx_rtmp_module.so"
+STREAM_MODULE = "ngx_stream_module.so"
 MODULE_DIRS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"))
 """Where distributions put modules, when nginx does not tell."""
 # An ordinary user's PATH lacks the sbin folders on Debian.
@@ -73,6 +74,25 @@ def find_nginx(path: str) -> Nginx:
     )
 
 
+def find_stream_module(nginx: Nginx) -> Path | None:
+    """The module that RTMPS needs; None when it is compiled in. PrerequisiteError without it."""
+    options = _compile_options(str(nginx.binary))
+    if re.search(r"--with-stream(?=\s|$)", options):
+        return None
+    folders = [Path(match) for match in re.findall(r"--modules-path=(\S+)", options)]
+    for folder in [*folders, *MODULE_DIRS]:
+        if (folder / STREAM_MODULE).is_file():
+            return folder / STREAM_MODULE
+    raise PrerequisiteError(
+        [
+            (
+                f"nginx's stream module, which RTMPS needs, is missing ({STREAM_MODULE}): run "
+                "`sudo apt-get install libnginx-mod-stream`."
+            )
+        ]
+    )
+
+
 def find_wrappers(path: str) -> tuple[Path, Path]:
     """setpriv and prlimit, both of util-linux, which tie children to their supervisor."""
     found = [shutil.which(name, path=path) for name in ("setpriv", "prlimit")]
@@ -82,6 +102,13 @@ def find_wrappers(path: str) -> tuple[Path, Path]:
             ["setpriv and prlimit are missing: run `sudo apt-get install util-linux`."]
         )
     return Path(setpriv), Path(prlimit)
+
+
+def check_readable(file: Path, setting: str) -> None:
+    """PrerequisiteError unless this user may read the file."""
+    if not (file.is_file() and os.access(file, os.R_OK)):
+        name = f"GOLIVE_{setting.upper()}"
+        raise PrerequisiteError([f"{file} cannot be read: let {name} name a PEM file of yours."])
 
 
 def check_ports(needs: Sequence[PortNeed]) -> None:

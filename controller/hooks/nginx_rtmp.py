@@ -5,9 +5,13 @@ field is nginx's; the others are the stranger's. nginx reads nothing of an answe
 digit of its status and, of a redirect, the Location: the name to publish under.
 """
 
+from collections.abc import Sequence
+
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
+from controller.observing.hooks import OUTCOME
 from controller.publishing.publish_service import (
     PublishDone,
     PublishRefused,
@@ -46,7 +50,7 @@ class NginxHooks:
         try:
             name = await self._publishing.publish(publish)
         except PublishRefused as refusal:
-            return web.json_response(
+            response = web.json_response(
                 {
                     "type": "about:blank",
                     "title": "Publishing refused",
@@ -57,7 +61,11 @@ class NginxHooks:
                 status=refusal.status,
                 content_type="application/problem+json",
             )
-        return web.Response(status=302, headers={"Location": name})
+            response[OUTCOME] = refusal.code
+            return response
+        response = web.Response(status=302, headers={"Location": name})
+        response[OUTCOME] = "accepted"
+        return response
 
     async def publish_done(self, request: web.Request) -> web.Response:
         """Take the hint that an encoder has gone."""
@@ -76,9 +84,11 @@ class NginxHooks:
         return web.Response(status=403)
 
 
-def create_hooks(publishing: PublishService) -> web.Application:
+def create_hooks(
+    publishing: PublishService, middlewares: Sequence[Middleware] = ()
+) -> web.Application:
     """The application of the hook listener."""
-    app = web.Application(client_max_size=_MAX_FORM_BYTES)
+    app = web.Application(middlewares=middlewares, client_max_size=_MAX_FORM_BYTES)
     app.add_routes(NginxHooks(publishing).routes())
     return app
 

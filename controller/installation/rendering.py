@@ -122,13 +122,16 @@ def _capabilities(addresses: list[str]) -> str:
 
 
 def _nginx_plan(settings: Settings, nginx: Nginx) -> NginxPlan:
+    layout = InstalledLayout.of(settings)
     return NginxPlan(
-        layout=InstalledLayout.of(settings),
+        layout=layout,
         http_listen=tuple(settings.public_http_listen),
         rtmp_listen=tuple(settings.public_rtmp_listen),
         daemon_listen=settings.http_listen,
         hook_listen=settings.hook_listen,
         control_listen=settings.nginx_control,
+        player_log=str(settings.player_log or layout.player_socket),
+        requests_per_s=settings.requests_per_s,
         rtmp_module=nginx.rtmp_module,
         spool=settings.spool,
         private_vods=bool(settings.bucket_url and settings.private_store_url),

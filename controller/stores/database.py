@@ -12,7 +12,7 @@ import aiosqlite
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from controller.errors import StoreOutdated
 from controller.stores.driver_errors import DRIVER_ERRORS, translate
@@ -45,6 +45,7 @@ class Database:
         self._engine = engine
         self._limits = limits
         self._expected_revision = expected_revision
+        self._failures = 0
         is_sqlite = engine.dialect.name == "sqlite"
         self._writers: asyncio.Lock | None = asyncio.Lock() if is_sqlite else None
         # Selects need no transaction of their own: on PostgreSQL this saves two round trips.
@@ -57,6 +58,12 @@ class Database:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
+
+    def figures(self) -> tuple[int, int, int]:
+        """Connections in use, how many there may be, and transactions that failed so far."""
+        pool = self._engine.pool
+        in_use = pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return in_use, self._limits.connections, self._failures
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -95,6 +102,7 @@ class Database:
             translated = translate(error)
             if translated is None:
                 raise
+            self._failures += 1
             raise translated from error
 
 

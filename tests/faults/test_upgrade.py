@@ -29,7 +29,7 @@ OLD, NEW = "7.0", "7.1"
 @pytest.fixture(scope="module")
 def small_clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
-    return make_clip(folder, size="640x360", video_kbps=800)
+    return make_clip(folder, duration_s=12.0, size="640x360", video_kbps=800)
 
 
 @pytest.fixture

@@ -168,9 +168,9 @@ class Players:
             yield PlayerPage(page)
 
     @contextmanager
-    def page(self, url: str) -> Iterator[Page]:
-        """A page of the browser's own, at that address."""
-        with self._page() as page:
+    def page(self, url: str, **context: object) -> Iterator[Page]:
+        """A page of the browser's own, at that address. `context`: Playwright's."""
+        with self._page(**context) as page:
             page.goto(url)
             yield page
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import struct
 
 from tests.support.flv import AUDIO, SCRIPT, VIDEO, FlvTag
@@ -17,14 +18,25 @@ _WRITE_AHEAD = 1 << 18
 class RtmpPublication:
     """A connection that publishes `name` in `app`; `open` it, `send`, `close` it."""
 
-    def __init__(self, port: int, app: str, name: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        app: str,
+        name: str,
+        *,
+        source: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._port, self._app, self._name = port, app, name
+        self._source, self._tls = source, tls
         self._received = bytearray()
 
     async def open(self) -> None:
         """Connect, shake hands, publish. Raises ConnectionError when it is refused."""
         async with asyncio.timeout(_STEP_TIMEOUT_S):
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self._reader, self._writer = await asyncio.open_connection(
+                "127.0.0.1", self._port, local_addr=(self._source, 0), ssl=self._tls
+            )
             self._writer.write(b"\x03" + bytes(8) + os.urandom(_HANDSHAKE - 8))
             answer = await self._reader.readexactly(1 + 2 * _HANDSHAKE)
             self._writer.write(answer[1 : 1 + _HANDSHAKE])
@@ -64,7 +76,10 @@ class RtmpPublication:
         self._message(3, 20, 0, _amf("FCUnpublish", 4, None, self._name))
         self._message(3, 20, 0, _amf("deleteStream", 5, None, 1))
         await self._writer.drain()
-        self._writer.write_eof()
+        if self._writer.can_write_eof():  # TLS has no such thing
+            self._writer.write_eof()
+        else:
+            self._writer.transport.abort()
         async with asyncio.timeout(_STEP_TIMEOUT_S):
             await self.wait_closed()
         self._writer.close()

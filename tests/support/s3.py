@@ -127,6 +127,30 @@ class S3Server:
             client.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
         return name
 
+    def limited_key(self, bucket: str, actions: list[str]) -> tuple[str, str]:
+        """The id and the secret of a new key that may do no more than that with the bucket."""
+        name = f"u{uuid.uuid4().hex[:12]}"
+        self._run(
+            "radosgw-admin", "user", "create", f"--uid={name}", "--display-name=limited",
+            f"--access-key={name}", f"--secret-key=secret-of-{name}", "--max-buckets=-1",
+        )  # fmt: skip
+        refused = {"ListBucket", "PutObject", "GetObject", "DeleteObject"} - set(actions)
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": effect,
+                    "Principal": {"AWS": [f"arn:aws:iam:::user/{name}"]},
+                    "Action": [f"s3:{action}" for action in sorted(named)],
+                    "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                }
+                # Refused outright: else whoever wrote an object could read it all the same.
+                for effect, named in (("Allow", set(actions)), ("Deny", refused))
+            ],
+        }
+        self._client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        return name, f"secret-of-{name}"
+
     def contents(self, bucket: str) -> dict[str, bytes]:
         """Every object, by its key."""
         client = self._client

@@ -1,0 +1,29 @@
+"""How late the event loop is: whoever blocks it holds everybody up."""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry, Histogram
+
+_EVERY_S = 0.25
+_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class LoopLag:
+    """Sleeps again and again, and notes by how much it was woken late."""
+
+    def __init__(self, registry: CollectorRegistry, every_s: float = _EVERY_S) -> None:
+        self._every_s = every_s
+        self._lag = Histogram(
+            "golive_event_loop_lag_seconds",
+            "How late the daemon's event loop woke a sleeper, four times a second.",
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._every_s
+            await asyncio.sleep(self._every_s)
+            self._lag.observe(max(0.0, loop.time() - due))
