@@ -16,7 +16,8 @@ NPM := "$(CURDIR)/$(NODE_HOME)/bin/node" \
 	"$(CURDIR)/$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
 
 RUN_PACKAGES := nginx libnginx-mod-rtmp $(if $(GOLIVE_TLS_CERTIFICATE),libnginx-mod-stream)
-TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium postgresql redis-server radosgw ceph-mon ceph-osd
+TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium postgresql \
+	redis-server radosgw ceph-mon ceph-osd systemd
 
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed
@@ -26,7 +27,8 @@ HLS_JS := $(VENDOR)/hls.min.js
 PLAYERS := tests/players/node_modules/.installed
 CLIENTS := tests/clients/node_modules/.installed
 
-.PHONY: help setup setup-dev run test lint bench clean lock run-packages test-packages python
+.PHONY: help setup setup-dev run test lint bench wheel install uninstall clean lock run-packages \
+	test-packages python
 
 help:
 	@echo 'make setup   install what golive needs: Debian packages, .venv, hls.js'
@@ -34,6 +36,9 @@ help:
 	@echo 'make test    setup with the test tools, then all tests'
 	@echo 'make lint    setup with the test tools, then formatting, types, layers'
 	@echo 'make bench   setup with the test tools, then the benchmarks'
+	@echo 'make wheel   build dist/golive-….whl, which holds all that golive needs of its own'
+	@echo 'make install install it under systemd, or below ROOT=/an/image; again to upgrade'
+	@echo 'make uninstall take it out again; all data stay'
 	@echo 'make clean   remove everything that make made (not the data folder var/)'
 
 setup: run-packages $(RUNTIME) $(HLS_JS)
@@ -54,6 +59,18 @@ lint: $(DEV)
 
 bench: setup-dev
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+# The same sources give the same bytes, so that installing twice is installing once.
+wheel: $(RUNTIME) $(HLS_JS)
+	@rm -f dist/golive-*.whl
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist .
+
+install: $(if $(ROOT),,run-packages) wheel
+	@sh config/install-release.sh dist/golive-*.whl requirements.lock "$(ROOT)"
+
+uninstall:
+	@$(if $(ROOT),$(BIN)/,/opt/golive/current/bin/)golive uninstall $(if $(ROOT),--root "$(ROOT)")
 
 clean:
 	rm -rf $(VENV) $(VENDOR) controller/web/node_modules tests/players/node_modules \

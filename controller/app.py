@@ -3,9 +3,9 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,21 +18,39 @@ from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
 from controller.composition.observing import start_observing
 from controller.composition.preparation import build_preparation
-from controller.composition.room import add_room, build_room, build_viewers, player_sessions
+from controller.composition.reloading import reload_on
+from controller.composition.room import (
+    add_room,
+    build_countries,
+    build_room,
+    build_viewers,
+    open_player_log,
+    player_sessions,
+)
+from controller.composition.running import RunningParts
 from controller.composition.uploads import build_media
+from controller.composition.webrtc import build_webrtc
+from controller.configuration.reloading import Load, Reloading
+from controller.domain.ports import Clock
 from controller.errors import ControllerError
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.hub.limits import HubLimits
+from controller.hub.pacing import LoopPacer
+from controller.hub.room import Pacer
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
+from controller.launcher import unblock_reload
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.observing.requests import RequestMetrics
+from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
 from controller.publishing.publish_service import PublishService
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import database_url, open_stores
+from controller.supervision.notify import ServiceManager
+from controller.supervision.watchdog import Watchdog
 from controller.system_clock import SystemClock
 from ingest import PackagerNursery, SessionSupervisor
 
@@ -61,40 +79,62 @@ class Addresses:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What tells the time, and how often the room is looked after."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    pacer: Pacer = field(default_factory=LoopPacer)
+    limits: HubLimits = field(default_factory=HubLimits)
+
+
 async def serve(
     settings: Settings,
     *,
-    ready: Callable[[], None] | None = None,
+    manager: ServiceManager,
+    load: Load,
     worker_command: Sequence[str] = (),
     nursery: PackagerNursery | None = None,
+    instruments: Instruments | None = None,
 ) -> int:
     """Run the daemon until SIGINT or SIGTERM; answers the exit status.
 
-    `ready` is called once both listeners answer. `worker_command` starts a worker of background
-    jobs, which is kept running; none when it is empty or the settings want none. `nursery` forks
-    packagers. A background part
+    `manager` hears how it fares. `load` reads the configuration anew, at SIGHUP.
+    `worker_command` starts a worker of background jobs, which is kept running; none when it is
+    empty or the settings want none. `nursery` forks packagers. A background part
     that fails ends the daemon with a failure: whoever supervises it starts it anew, from the
     journals.
     """
     log = structlog.get_logger()
-    stopped = asyncio.Event()
+    stopped, changed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    unblock_reload()
     try:
         async with AsyncExitStack() as stack:
+            stack.callback(manager.close)
+            manager.status("starting")
             starts = _LateStarts(worker_command if settings.job_workers else ())
             stack.push_async_callback(starts.close)
-            running = await _start(settings, stack, starts, nursery)
+            running, parts = await _start(
+                settings, instruments or Instruments(), stack, starts, nursery
+            )
+            background = BackgroundTasks()
+            stack.push_async_callback(background.close)
+            background.start(Watchdog(manager, parts.stuck, parts.describe).run(), "watchdog")
+            reloading = Reloading(settings, load, parts.apply)
+            background.start(reload_on(changed, reloading, manager, parts), "reload")
             log.info("daemon_ready", http=Addresses.of(settings).http)
-            if ready is not None:
-                ready()
+            manager.ready(parts.describe())
             stop = asyncio.create_task(stopped.wait())
             await asyncio.wait({stop, running}, return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
             if running.done():
                 await running
             log.info("daemon_stopping")
+            manager.stopping("stopping; encoders stay connected")
     except ControllerError as error:
         log.error("daemon_failed", code=error.code, reason=error.detail)  # noqa: TRY400
         return EXIT_FAILED
@@ -133,15 +173,16 @@ class _LateStarts:
 
 async def _start(
     settings: Settings,
+    instruments: Instruments,
     stack: AsyncExitStack,
     late: _LateStarts,
     nursery: PackagerNursery | None,
-) -> asyncio.Task[None]:
+) -> tuple[asyncio.Task[None], RunningParts]:
     """Build everything and open the listeners; `stack` undoes it in reverse.
 
-    Answers the background work, which goes on until cancelled.
+    Answers the background work, which goes on until cancelled, and what can be asked of it all.
     """
-    clock = SystemClock()
+    clock, limits = instruments.clock, instruments.limits
     registry = create_registry()
     addresses = Addresses.of(settings)
     url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
@@ -153,11 +194,14 @@ async def _start(
     media = build_media_plane(settings, objects, addresses.nginx_control, registry, stack, nursery)
     desk = build_desk(settings, stores, stack)
     uploads = build_media(settings, objects.public, desk, access.secrets.keys, clock)
-    limits, visits = HubLimits(), Visits()
+    visits = Visits()
     derived = build_derived(settings, stores, objects, media, desk, visits, stack)
     viewers = build_viewers(access)
     preparation = build_preparation(settings, stores, media, objects)
-    room = build_room(settings, stores, media, preparation, viewers, limits, clock)
+    room = build_room(
+        settings, stores, media, preparation, viewers, limits, clock, instruments.pacer
+    )
+    room.show_metrics(registry)
     cues = CueKeeper(stores.showcase, media.supervisor, clock)
     await media.space.look()
     announcer, finished = room.announcer, derived.derivations.stream_finished
@@ -171,7 +215,9 @@ async def _start(
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
-    players = player_sessions(room, viewers)
+    countries = build_countries(settings, stack)
+    players = player_sessions(room, viewers, settings, countries)
+    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -184,10 +230,11 @@ async def _start(
         players,
         cues,
         limits,
+        webrtc,
         clock,
         RequestMetrics(registry),
     )
-    socket_io = add_room(app, room, access, viewers, settings, limits)
+    socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
     await cues.look()
@@ -198,13 +245,14 @@ async def _start(
     if settings.metrics_listen:
         listeners.append(Listener(create_metrics(registry), settings.metrics_listen))
     running = await _run_room(room, stack)
+    await open_player_log(settings, room, stack)
     for listener in listeners:
         stack.push_async_callback(listener.close)
         await listener.open()
     late.begin(media.supervisor)
     stack.push_async_callback(socket_io.close)
     stack.push_async_callback(room.close)
-    return running
+    return running, RunningParts(media, lifecycle, (access.failures, guesses))
 
 
 async def _run_room(room: RoomService, stack: AsyncExitStack) -> asyncio.Task[None]:

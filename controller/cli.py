@@ -37,6 +37,15 @@ _COMMANDS = {
     "migrate": LazyCommand(
         "controller.commands.migrate:migrate", "Bring the database to this release's schema."
     ),
+    "install": LazyCommand(
+        "controller.commands.install:install", "Put golive into this system: user, units, nginx."
+    ),
+    "uninstall": LazyCommand(
+        "controller.commands.install:uninstall", "Take it out again; all data stay."
+    ),
+    "config": LazyCommand(
+        "controller.commands.config:config", "Print a settings file with every setting explained."
+    ),
     "check": LazyCommand(
         "controller.commands.check:check", "Look at the configuration and the machine."
     ),

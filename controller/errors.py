@@ -9,7 +9,7 @@
     ├── NotAuthenticated (401)
     ├── Forbidden (403)
     │   ├── OnlySellersCreate · OnlySellersSell · NotYourStream · NotYourProduct · NotInAudience
-    │   ├── NotYourWebhook · OnlyAdministrators
+    │   ├── NotYourWebhook · OnlyAdministrators · PlaybackTokenNeeded · NotYourSession
     │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
@@ -20,6 +20,7 @@
     │   ├── AlreadyPublishing · IllegalIngestState · KeyRevoked · IdempotencyKeyReused
     │   ├── TooManyWebhooks · DeliveryPending
     │   └── NothingToSave · NothingToDelete · JobIsOver · TooManyClips
+    ├── EtagMismatch (412)
     ├── PayloadTooLarge (413) · UnsupportedMediaType (415)
     ├── InvalidRequest (422, names each field)
     ├── TooManyFailures (429, retryable)
@@ -257,6 +258,20 @@ class NotInAudience(Forbidden):
     default_detail = "This stream is not open to you"
 
 
+class NotYourSession(Forbidden):
+    """The WebRTC session was begun with another stream key."""
+
+    code = "not_your_session"
+    default_detail = "Not your session"
+
+
+class PlaybackTokenNeeded(Forbidden):
+    """The stream is not for everyone, and no good playback token came with the request."""
+
+    code = "playback_token_needed"
+    default_detail = "A playback token is needed"
+
+
 class NotFound(ControllerError):
     """What was named does not exist."""
 
@@ -426,6 +441,15 @@ class IdempotencyKeyReused(Conflict):
 
     code = "idempotency_key_reused"
     default_detail = "The Idempotency-Key was used for a different request"
+
+
+class EtagMismatch(ControllerError):
+    """If-Match names another ICE session than the one there is."""
+
+    code = "etag_mismatch"
+    http_status = 412
+    title = "Precondition failed"
+    default_detail = "If-Match names another session"
 
 
 class PayloadTooLarge(ControllerError):

@@ -124,6 +124,11 @@ def configure_logging(log_format: LogFormat, level: str, stream: TextIO) -> None
     )
 
 
+def set_log_level(level: str) -> None:
+    """Log from that level on; holds for the whole process."""
+    logging.getLogger().setLevel(level.upper())
+
+
 class AccessLogger(AbstractAccessLogger):
     """aiohttp's access log as events, without query strings: those may hold tokens.
 

@@ -3,26 +3,38 @@
 The only module that reads the environment. Everything else is handed the part it needs.
 """
 
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic.config import JsonDict
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 Seconds = Annotated[float, Field(gt=0)]
 _SHORTEST_DVR_WINDOW_S = 12.0
+_ICE_URL = re.compile(r"(?:stun|turn)s?:[^\s<>;,\"]{1,255}")
+ListenAddress = Annotated[str, Field(pattern=r"^((\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?[0-9]{1,5}$")]
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+
+RELOADED: JsonDict = {"reloaded": True}
+"""Marks what a running daemon takes over at SIGHUP; all else waits for its next start."""
 
 
 class Settings(BaseSettings):
     """Every setting of the daemon, its workers and `golive dev`; frozen once read."""
 
     model_config = SettingsConfigDict(env_prefix="GOLIVE_", frozen=True, extra="forbid")
+    file_values: ClassVar[Mapping[str, Any]] = {}
+    files_only: ClassVar[bool] = False
 
     data_dir: Path = Field(
         default=Path("var"),
@@ -79,9 +91,26 @@ class Settings(BaseSettings):
         description="nginx-rtmp's /stat and /control: `http://host:port` or `unix:/path`. "
         "Empty: a socket below the data folder.",
     )
+    player_log: Path | None = Field(
+        default=None,
+        description="Socket at which nginx tells what players say of their playback (CMCD). "
+        "Empty: below the data folder.",
+    )
     rtmp_pull_url: str = Field(
         default="rtmp://127.0.0.1:1935/live",
         description="nginx-rtmp's application as the session workers reach it, on loopback.",
+    )
+    public_http_listen: list[ListenAddress] = Field(
+        default=["80", "[::]:80"],
+        min_length=1,
+        description="Where the installed HTTP nginx listens: `port` or `address:port`. "
+        "`golive dev` has options for it.",
+    )
+    public_rtmp_listen: list[ListenAddress] = Field(
+        default=["1935", "[::]:1935"],
+        min_length=1,
+        description="Where the installed RTMP nginx listens: `port` or `address:port`; the port of "
+        "`rtmp_pull_url` must be among them, on loopback.",
     )
     behind_nginx: bool = Field(
         default=True,
@@ -157,6 +186,7 @@ class Settings(BaseSettings):
     failures_per_minute: int = Field(
         default=20,
         ge=1,
+        json_schema_extra=RELOADED,
         description="Wrong tokens, and wrong stream keys, that one address may send in a minute "
         "before it is turned away for a while.",
     )
@@ -174,6 +204,7 @@ class Settings(BaseSettings):
         default=60.0,
         ge=0,
         le=3600,
+        json_schema_extra=RELOADED,
         description="How long a stream whose encoder vanished waits for it before it ends.",
     )
     part_target_s: float = Field(
@@ -228,17 +259,71 @@ class Settings(BaseSettings):
     session_budget: float = Field(
         default=0.0,
         ge=0,
+        json_schema_extra=RELOADED,
         description="What all encoders together may cost; one too many is refused. "
         "0: 60 for each core.",
     )
     session_cost_passthrough: float = Field(
-        default=1.0, gt=0, description="What an H.264 encoder costs of the budget."
+        default=1.0,
+        gt=0,
+        json_schema_extra=RELOADED,
+        description="What an H.264 encoder costs of the budget.",
     )
     session_cost_pull: float = Field(
         default=6.0,
         gt=0,
+        json_schema_extra=RELOADED,
         description="What an encoder costs that is pulled by a process of its own: HEVC, AV1, "
         "Opus, and every one without the spool.",
+    )
+    geo_database: Path | None = Field(
+        default=None,
+        description="A database in MaxMind's format (`.mmdb`) that tells countries by addresses, "
+        "for the geography of a stream's viewers; read at the start. Empty: no geography.",
+    )
+    webrtc_viewers: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="The most viewers over WebRTC (WHEP) at once, of all streams; whoever comes "
+        "then is sent to HLS. 0: no WebRTC playback.",
+    )
+    webrtc_viewers_per_stream: int = Field(
+        default=30,
+        ge=1,
+        le=10_000,
+        description="The same of one stream, whose viewers share one process.",
+    )
+    webrtc_connect_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        description="How long a WebRTC client may take from the answer to its first packet.",
+    )
+    webrtc_udp_ports: str = Field(
+        default="",
+        pattern=r"^(\d{1,5}-\d{1,5})?$",
+        description="UDP ports for WebRTC, such as `50000-50999`: two for each viewer or publisher "
+        "where the machine has IPv4 and IPv6. Empty: whichever are free.",
+    )
+    webrtc_public_addresses: list[str] = Field(
+        default=[],
+        description="The machine's addresses as the internet sees them, when NAT maps them one to "
+        "one; offered for WebRTC beside its own.",
+    )
+    webrtc_ice_servers: list[str] = Field(
+        default=[],
+        description="STUN and TURN servers that WebRTC clients are told of: "
+        "`stun:host:3478`, `turn:host:3478?transport=udp`.",
+    )
+    webrtc_turn_username: str = Field(default="", description="Who clients are to the TURN server.")
+    webrtc_turn_credential: SecretStr = Field(
+        default=SecretStr(""), description="The password that goes with the TURN user name."
+    )
+    webrtc_turn_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="The secret that is shared with the TURN server (coturn's "
+        "`static-auth-secret`): each client gets a user name and a password for a day.",
     )
     thumbnail_interval_s: float = Field(
         default=20.0,
@@ -332,10 +417,19 @@ class Settings(BaseSettings):
         le=3650,
         description="Days after which what was sent is forgotten: webhooks' logs, notifications.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", json_schema_extra=RELOADED, description="The least that is logged."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, JSON otherwise."
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _nothing_is_none(cls, value: Any, info: ValidationInfo) -> Any:
+        """TOML and environment have no word for None: it is an empty string."""
+        field = cls.model_fields[info.field_name or ""]
+        return None if field.default is None and value == "" else value
 
     @field_validator("space_steps_pct")
     @classmethod
@@ -352,6 +446,30 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("webrtc_udp_ports")
+    @classmethod
+    def _a_range(cls, value: str) -> str:
+        if value:
+            first, last = map(int, value.split("-"))
+            if not 1024 <= first <= last <= 65_535:  # noqa: PLR2004
+                raise ValueError("two ports from 1024 to 65535, the lower one first")
+        return value
+
+    @field_validator("webrtc_ice_servers")
+    @classmethod
+    def _ice_urls(cls, value: list[str]) -> list[str]:
+        for url in value:
+            if not _ICE_URL.fullmatch(url):
+                raise ValueError("each must be such as stun:host:3478 or turn:host:3478")
+        return value
+
+    @field_validator("webrtc_public_addresses")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for address in value:
+            ipaddress.ip_address(address)
+        return value
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -409,16 +527,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then the TOML file named by `toml_file`."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments, then environment, then what was read from files."""
+        files = InitSettingsSource(settings_cls, init_kwargs=dict(cls.file_values))
+        return (init_settings, files) if cls.files_only else (init_settings, env_settings, files)
 
 
-def load_settings(config_file: Path | None = None, **overrides: object) -> Settings:
-    """Settings from `config_file` (may be None), the environment and explicit overrides."""
-    configured = type(
-        "ConfiguredSettings",
-        (Settings,),
-        {"model_config": SettingsConfigDict(**{**Settings.model_config, "toml_file": config_file})},
-    )
+def settings_from(
+    file_values: Mapping[str, Any], *, files_only: bool = False, **overrides: object
+) -> Settings:
+    """Settings from `file_values`, the environment above them (unless `files_only`), explicit
+    overrides above that.
+
+    pydantic.ValidationError names what is wrong.
+    """
+    sources = {"file_values": file_values, "files_only": files_only}
+    configured = type("ConfiguredSettings", (Settings,), sources)
     settings: Settings = configured(**overrides)
     return settings
+
+
+def load_settings(config_file: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from `config_file` (TOML; may be None), the environment and explicit overrides."""
+    values = {} if config_file is None else tomllib.loads(config_file.read_text("utf-8"))
+    return settings_from(values, **overrides)

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
         TaskTooExpensive,
     )
     from ingest.parent_death import die_with_parent
-    from ingest.ports import ObjectKind, ObjectStore, PlaybackAuthorizer, PublicationProbe
+    from ingest.ports import (
+        ObjectKind,
+        ObjectStore,
+        PlaybackAuthorizer,
+        PlayerRequest,
+        PublicationProbe,
+    )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
     from ingest.session.nursery import PackagerNursery
@@ -50,6 +56,11 @@ if TYPE_CHECKING:
     from ingest.vod.split_store import SplitStore
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
+    from ingest.webrtc.errors import WebRtcRefused
+    from ingest.webrtc.etags import etag_of
+    from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
+    from ingest.webrtc.whep_desk import PeerSession, WhepDesk
+    from ingest.webrtc.whip_desk import WhipDesk
 
 __all__ = [
     "DASH_NAME",
@@ -76,7 +87,9 @@ __all__ = [
     "OverBudget",
     "PackagerNursery",
     "PackagingSettings",
+    "PeerSession",
     "PlaybackAuthorizer",
+    "PlayerRequest",
     "Point",
     "PublicationProbe",
     "RecordingPlan",
@@ -96,9 +109,15 @@ __all__ = [
     "VideoRequest",
     "Vod",
     "VodDelivery",
+    "WebRtcBounds",
+    "WebRtcNetwork",
+    "WebRtcRefused",
+    "WhepDesk",
+    "WhipDesk",
     "create_delivery",
     "create_vod_delivery",
     "die_with_parent",
+    "etag_of",
     "made_files",
     "run_task",
 ]
@@ -128,7 +147,9 @@ _HOMES = {
     "OverBudget": "ingest.errors",
     "PackagerNursery": "ingest.session.nursery",
     "PackagingSettings": "ingest.settings",
+    "PeerSession": "ingest.webrtc.whep_desk",
     "PlaybackAuthorizer": "ingest.ports",
+    "PlayerRequest": "ingest.ports",
     "Point": "ingest.cues",
     "PublicationProbe": "ingest.ports",
     "RecordingPlan": "ingest.settings",
@@ -148,9 +169,15 @@ _HOMES = {
     "VideoRequest": "ingest.transcode.objects",
     "Vod": "ingest.vod.publisher",
     "VodDelivery": "ingest.delivery.vod_app",
+    "WebRtcBounds": "ingest.webrtc.settings",
+    "WebRtcNetwork": "ingest.webrtc.settings",
+    "WebRtcRefused": "ingest.webrtc.errors",
+    "WhepDesk": "ingest.webrtc.whep_desk",
+    "WhipDesk": "ingest.webrtc.whip_desk",
     "create_delivery": "ingest.delivery.app",
     "create_vod_delivery": "ingest.delivery.vod_app",
     "die_with_parent": "ingest.parent_death",
+    "etag_of": "ingest.webrtc.etags",
     "made_files": "ingest.transcode.objects",
     "run_task": "ingest.tasks.process",
 }

@@ -81,15 +81,39 @@ class PlaybackAuthorizer(Protocol):
         ...
 
 
+class PlayerRequest(Protocol):
+    """A player's request, as far as counting it needs."""
+
+    @property
+    def remote(self) -> str | None:
+        """The peer's address; None for a unix socket."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Whatever their case."""
+        ...
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Decoded."""
+        ...
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """By name."""
+        ...
+
+
 class ViewingSessions(Protocol):
     """Counts players, which say who they are in the addresses of their playlists."""
 
-    def open(self, stream_id: str, offered: str, cookies: Mapping[str, str]) -> str:
+    def open(self, stream_id: str, offered: str, request: PlayerRequest) -> str:
         """The session that this player's further requests shall carry: the offered one if it is
         good. URL-safe; empty for a player that is not counted.
         """
         ...
 
-    def seen(self, stream_id: str, session: str) -> None:
+    def seen(self, stream_id: str, session: str, request: PlayerRequest) -> None:
         """A request that carries the session has come; never raises, whatever it carries."""
         ...

@@ -11,6 +11,7 @@ from controller.api.engagement_answers import (
     ProductFiguresAnswer,
     ProductRevenue,
     ProductTagged,
+    QualityAnswer,
     RevenueAnswer,
     StreamAnalytics,
     TimelinePoint,
@@ -24,6 +25,7 @@ from controller.api.requests import Nothing, PageQuery, ProductEventRequest, Pro
 from controller.domain.access import PlaybackGrant
 from controller.domain.engagement_service import EngagementService, Pin, StreamReport
 from controller.domain.paging import PageRequest
+from controller.domain.quality import PlaybackQuality
 from controller.domain.stream_service import StreamService
 from controller.errors import ProductMismatch
 
@@ -116,9 +118,9 @@ def show_report(report: StreamReport) -> StreamAnalytics:
         stream_id=stream.id,
         basic_stats=BasicStats(
             duration=report.duration_s,
-            peak_viewers=stream.counters.peak_viewers,
+            peak_viewers=report.peak_viewers,
             unique_viewers=stream.counters.unique_viewers,
-            average_watch_time=stream.counters.average_watch_time_s,
+            average_watch_time=report.average_watch_time_s,
         ),
         engagement=Engagement(
             total_likes=stream.counters.total_likes,
@@ -143,6 +145,19 @@ def show_report(report: StreamReport) -> StreamAnalytics:
             for sample in figures.timeline
             if start is not None
         ],
+        quality=_show_quality(figures.quality),
+    )
+
+
+def _show_quality(quality: PlaybackQuality) -> QualityAnswer:
+    return QualityAnswer(
+        sessions=quality.sessions,
+        startup_time=quality.startup_s,
+        startup_time_p95=quality.startup_p95_s,
+        rebuffers=quality.rebuffers,
+        rebuffered_sessions=quality.rebuffered_sessions,
+        rebuffer_time=quality.rebuffered_s,
+        average_bitrate=quality.bitrate_kbps,
     )
 
 

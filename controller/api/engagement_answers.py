@@ -97,6 +97,21 @@ class TimelinePoint(CamelAnswer):
     viewers: int
 
 
+class QualityAnswer(CamelAnswer):
+    """How playback went, as far as players send CMCD (CTA-5004); null where none has told.
+
+    Times in seconds, bit rates in kbit/s.
+    """
+
+    sessions: int = Field(description="Players that have told anything.")
+    startup_time: float | None = Field(description="From the first request to playback, on average")
+    startup_time_p95: float | None = Field(description="The same of the slowest twentieth.")
+    rebuffers: int = Field(description="How often a buffer ran dry.")
+    rebuffered_sessions: int = Field(description="Players to which that has happened.")
+    rebuffer_time: float | None = Field(description="For how long, all together (CMCD version 2).")
+    average_bitrate: float | None = Field(description="Of the pictures that were fetched.")
+
+
 class StreamAnalytics(CamelAnswer):
     """Everything counted about a stream."""
 
@@ -107,3 +122,4 @@ class StreamAnalytics(CamelAnswer):
     revenue: RevenueAnswer
     geography: dict[str, int]
     timeline: list[TimelinePoint]
+    quality: QualityAnswer

@@ -20,8 +20,13 @@ from controller.errors import (
 )
 
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
-EXPOSED_HEADERS = "ETag, Idempotency-Replayed, Retry-After, X-Request-ID"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
+)
+EXPOSED_HEADERS = (
+    "Accept-Patch, Accept-Post, ETag, Idempotency-Replayed, Link, Location, Retry-After, "
+    "X-Request-ID"
+)
 PREFLIGHT_LIFE_S = 7200
 _SERVER_ERROR = 500
 _API = "/api/"

@@ -38,6 +38,10 @@ class FailureLimiter:
         self._monotonic = monotonic
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def allow(self, allowance: FailureAllowance) -> None:
+        """Go by another allowance from now on; what was counted stays."""
+        self._allowance = allowance
+
     def failed(self, address: str) -> None:
         """Count a failure; raise TooManyFailures when the source has used up its allowance."""
         source = network_of(address)

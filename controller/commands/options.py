@@ -1,15 +1,17 @@
 """What several sub-commands share: options, and how a failure is told."""
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
-from pydantic import ValidationError
 
+from controller.configuration.loading import load_configuration
+from controller.configuration.problems import RefusedConfiguration
 from controller.logs import configure_logging
-from controller.settings import Settings, load_settings
+from controller.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -40,18 +42,16 @@ def data_option(command: _Command) -> _Command:
 
 def settings_or_exit(config_file: Path | None, data_dir: Path | None) -> Settings:
     """The settings; ends the command with status 2 and a line for each that is wrong."""
-    overrides = {} if data_dir is None else {"data_dir": data_dir}
     try:
-        return load_settings(config_file, **overrides)
-    except ValidationError as error:
-        fail([_problem_line(dict(problem)) for problem in error.errors()], EXIT_USAGE)
-    except ValueError as error:
-        fail([f"{config_file}: {error}"], EXIT_USAGE)
+        return read_settings(config_file, data_dir)
+    except RefusedConfiguration as error:
+        fail(error.lines, EXIT_USAGE)
 
 
-def _problem_line(problem: Mapping[str, Any]) -> str:
-    """Which setting and what is wrong with it; its value may be a secret and is left out."""
-    return f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}"
+def read_settings(config_file: Path | None, data_dir: Path | None) -> Settings:
+    """The settings; RefusedConfiguration with a line for each that is wrong."""
+    overrides: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
+    return load_configuration(config_file, os.environ, **overrides)
 
 
 def start_logging(settings: Settings) -> None:

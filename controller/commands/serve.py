@@ -1,22 +1,33 @@
 """`golive serve`."""
 
 import asyncio
+import faulthandler
 import os
 import sys
 from pathlib import Path
 
 import click
+import structlog
 import uvloop
 
 from controller.app import serve as run_daemon
 from controller.commands.options import (
+    EXIT_USAGE,
     config_option,
     data_option,
+    fail,
+    read_settings,
     settings_or_exit,
     start_logging,
 )
+from controller.configuration.problems import RefusedConfiguration
+from controller.errors import ConfigurationError
 from controller.launcher import Launcher
+from controller.logs import set_log_level
 from controller.open_files import raise_open_files_limit
+from controller.settings import Settings
+from controller.supervision.activation import passed_sockets
+from controller.supervision.notify import ManagerAddress, ServiceManager
 from ingest import PackagerNursery
 
 
@@ -26,20 +37,70 @@ from ingest import PackagerNursery
 def serve(data_dir: Path | None, config_file: Path | None) -> None:
     """Run the daemon alone, behind an nginx that is set up already.
 
-    Ends with status 0 after SIGINT or SIGTERM.
+    Ends with status 0 after SIGINT or SIGTERM. SIGHUP reloads the configuration: whole and valid,
+    or not at all. Under systemd it takes the sockets called `http` and `hooks` that are handed
+    over, and tells how it fares.
     """
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
     raise_open_files_limit()
+    Daemon(settings, data_dir, config_file).run()
 
-    def run() -> int:
+
+class Daemon:
+    """What the launcher runs, again and again; keeps the last valid settings for the next one."""
+
+    def __init__(self, settings: Settings, data_dir: Path | None, config_file: Path | None) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._config_file = config_file
+        # Both say for which process they are meant: the launcher, which then forks.
+        self._manager_address = ManagerAddress.of(os.environ, os.getpid())
+        self._sockets = _passed_or_exit()
+
+    def run(self) -> None:
+        """Until the daemon has ended; exits with its status."""
+        sys.exit(Launcher(self._serve, self._read_anew).run())
+
+    def _read_anew(self) -> None:
+        """In the launcher. A refused configuration is the daemon's to tell."""
+        try:
+            self._settings = read_settings(self._config_file, self._data_dir)
+        except RefusedConfiguration:
+            structlog.get_logger(__name__).debug("kept_settings")
+
+    def _serve(self) -> int:
+        set_log_level(self._settings.log_level)  # a reload may have changed it
+        faulthandler.enable()  # the watchdog's SIGABRT then shows where it hangs
         # In the daemon, not in its launcher: the worker's parent is the one that serves.
-        worker = _worker(data_dir, config_file)
+        worker = _worker(self._data_dir, self._config_file)
         nursery = PackagerNursery.fork()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(run_daemon(settings, worker_command=worker, nursery=nursery))
+            return runner.run(
+                run_daemon(
+                    self._listening(self._settings),
+                    manager=ServiceManager(self._manager_address),
+                    load=lambda: self._listening(read_settings(self._config_file, self._data_dir)),
+                    worker_command=worker,
+                    nursery=nursery,
+                )
+            )
 
-    sys.exit(Launcher(run).run())
+    def _listening(self, settings: Settings) -> Settings:
+        """The settings with the sockets that were handed over in place of addresses."""
+        given = {
+            setting: f"fd:{self._sockets[name]}"
+            for name, setting in (("http", "http_listen"), ("hooks", "hook_listen"))
+            if name in self._sockets
+        }
+        return settings.model_copy(update=given)
+
+
+def _passed_or_exit() -> dict[str, int]:
+    try:
+        return passed_sockets(os.environ, os.getpid())
+    except ConfigurationError as error:
+        fail([error.detail], EXIT_USAGE)
 
 
 def _worker(data_dir: Path | None, config_file: Path | None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`golive worker`."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from controller.commands.options import (
     settings_or_exit,
     start_logging,
 )
+from controller.supervision.notify import ManagerAddress, ServiceManager
 from controller.worker import work
 
 
@@ -29,5 +31,7 @@ def worker(data_dir: Path | None, config_file: Path | None, parent: int | None) 
     """
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
+    # A worker that a daemon keeps is the daemon's business, not the service manager's.
+    address = ManagerAddress.of(os.environ, os.getpid()) if parent is None else ManagerAddress()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(work(settings, parent)))
+        sys.exit(runner.run(work(settings, parent, manager=ServiceManager(address))))

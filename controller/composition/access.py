@@ -29,6 +29,7 @@ class Access:
     stream_keys: StreamKeys
     playback_tokens: PlaybackTokens
     playback_gate: PlaybackGate
+    failures: FailureLimiter
 
 
 async def build_access(
@@ -56,6 +57,7 @@ async def build_access(
         stream_keys=StreamKeys(StreamKeyVault(secrets.keys), stores.keys),
         playback_tokens=playback,
         playback_gate=PlaybackGate(stores.streams.playback_facts, playback, time.monotonic),
+        failures=failures,
     )
 
 

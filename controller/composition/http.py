@@ -1,6 +1,6 @@
 """The HTTP application: API, live delivery, pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from aiohttp import web
@@ -44,6 +44,7 @@ def build_http(
     players: PlayerSessions,
     cues: CueKeeper,
     limits: HubLimits,
+    webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
     requests: RequestMetrics,
 ) -> web.Application:
@@ -105,6 +106,7 @@ def build_http(
         accel_prefix="/_live" if settings.behind_nginx else "",
         viewings=players,
     )
+    app.add_routes(webrtc)  # before what has the whole prefix
     app.add_subapp("/live", create_delivery(delivery))
     if media.private_vods is not None:
         vods = VodDelivery(media.private_vods, StreamPlayback(access.playback_gate))

@@ -62,8 +62,13 @@ async def do_jobs(
     on_started: Callable[[], None],
     stack: AsyncExitStack,
     runner_settings: RunnerSettings | None = None,
+    *,
+    on_swept: Callable[[], None] = lambda: None,
 ) -> None:
-    """Be a worker for `kinds` until `stopped` is set. Raises ConfigurationError."""
+    """Be a worker for `kinds` until `stopped` is set. Raises ConfigurationError.
+
+    on_swept: called whenever it has looked for jobs, whether there were any or not.
+    """
     threads = JobThreads(asyncio.get_running_loop())
     queue = _open_queue(settings, stack, threads.look_at)
     folder = settings.data_dir.absolute() / "jobs"
@@ -87,6 +92,7 @@ async def do_jobs(
         stopped=stopped,
         grace_s=_STOP_GRACE_S,
         on_started=on_started,
+        on_swept=on_swept,
     )
 
 

@@ -12,10 +12,12 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from controller.composition.objects import build_private_reader, build_uploader
+from controller.composition.webrtc_settings import webrtc_bounds, webrtc_network
 from controller.domain.ports import Clock
 from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
+from controller.publishing.encoders import Encoders
 from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
@@ -33,6 +35,7 @@ from ingest import (
     PackagingSettings,
     SessionBudget,
     SessionSupervisor,
+    WhipDesk,
 )
 from ingest.s3 import S3ObjectStore
 
@@ -48,6 +51,8 @@ class MediaPlane:
     nginx: NginxRtmp
     space: SpaceGuard
     private_vods: S3ObjectStore | None
+    whip: WhipDesk
+    encoders: Encoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +76,25 @@ def build_media_plane(
     data = settings.data_dir.absolute()
     nginx = NginxRtmp(nginx_control)
     stack.push_async_callback(nginx.close)
+    whip = WhipDesk(webrtc_network(settings), webrtc_bounds(settings))
+    stack.push_async_callback(whip.close)
+    encoders = Encoders(nginx, whip)
     uploader = build_uploader(settings, objects, stack)
     supervisor = SessionSupervisor(
         data / "live",
         uploader,
-        nginx,
+        encoders,
         PackagingSettings(settings.part_target_s, settings.segment_target_s),
         settings.dvr_window_s or math.inf,
-        Admission(_budget(settings)),
+        Admission(budget_of(settings)),
         nursery,
     )
     stack.push_async_callback(supervisor.close)
     MediaMetrics(supervisor, registry)
     space = SpaceGuard(_watched(settings), settings.space_steps_pct, economize=supervisor.economize)
     StorageMetrics(uploader, space, registry)
-    return MediaPlane(supervisor, nginx, space, build_private_reader(settings, stack))
+    private_vods = build_private_reader(settings, stack)
+    return MediaPlane(supervisor, nginx, space, private_vods, whip, encoders)
 
 
 def _watched(settings: Settings) -> dict[str, Path]:
@@ -98,7 +107,8 @@ def _watched(settings: Settings) -> dict[str, Path]:
     return folders
 
 
-def _budget(settings: Settings) -> SessionBudget:
+def budget_of(settings: Settings) -> SessionBudget:
+    """What encoders cost, and may cost together."""
     cores = len(os.sched_getaffinity(0))
     return SessionBudget(
         total=settings.session_budget or _BUDGET_PER_CORE * cores,
@@ -150,7 +160,7 @@ def build_lifecycle(
         stores.streams,
         stores.publications,
         announcer,
-        media.nginx,
+        media.encoders,
         media.supervisor,
         recordings,
         visits,

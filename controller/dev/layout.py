@@ -13,7 +13,7 @@ from controller.dev.errors import PrerequisiteError
 MAX_SOCKET_PATH_BYTES = 107
 """sizeof(sockaddr_un.sun_path) less the closing zero (unix(7))."""
 
-_SOCKET_NAMES = ("daemon.sock", "hooks.sock", "nginx-control.sock")
+_SOCKET_NAMES = ("daemon.sock", "hooks.sock", "nginx-control.sock", "players.sock")
 # nginx takes `:` in a socket's path for the start of the URI, and has no escape for it.
 _SOCKET_SAFE = re.compile(r"[A-Za-z0-9_./@+-]+")
 # nginx expands `$` in paths, and has no escape for it either.
@@ -82,6 +82,11 @@ class DataLayout:
     def control_socket(self) -> Path:
         """nginx-rtmp's /stat and /control."""
         return self.socket_dir / _SOCKET_NAMES[2]
+
+    @property
+    def player_socket(self) -> Path:
+        """Where nginx tells the daemon what players say of their playback."""
+        return self.socket_dir / _SOCKET_NAMES[3]
 
     def remove_sockets(self) -> None:
         """Delete what a killed predecessor left; the caller holds the lock."""

@@ -45,9 +45,11 @@ class NginxPlan:
     """What the templates need to know.
 
     http_listen, rtmp_listen: `address:port`.
+    http_workers: how many, or `auto`.
     private_vods: whether recordings that not everybody may play are in a bucket.
     spool: whether publications are recorded into the layout's spool folder.
     daemon_listen, hook_listen, control_listen: `host:port` or `unix:/path`.
+    player_log: path of the socket that is told what players say of their playback.
     tls: None for HTTP and RTMP alone.
     requests_per_s: how often one address may call the API; 0: no bound.
     real_ip_from: proxies whose word on the client's address is believed.
@@ -59,10 +61,11 @@ class NginxPlan:
     daemon_listen: str
     hook_listen: str
     control_listen: str
+    player_log: str
     rtmp_module: Path | None
     spool: bool
     run_as_root: bool
-    http_workers: int
+    http_workers: int | str
     open_files: int
     private_vods: bool = False
     tls: TlsPlan | None = None
@@ -98,6 +101,7 @@ def render_http(plan: NginxPlan) -> str:
         real_ip_from=plan.real_ip_from,
         daemon_address=plan.daemon_listen,
         access_log=str(plan.layout.logs_dir / "access.log"),
+        player_log=plan.player_log,
         data_dir=str(plan.layout.data_dir),
         objects_dir=str(plan.layout.objects_dir),
         private_vods=plan.private_vods,

@@ -114,6 +114,7 @@ def make_plan(
         "http_listen": settings.http_listen or f"unix:{layout.daemon_socket}",
         "hook_listen": settings.hook_listen or f"unix:{layout.hook_socket}",
         "nginx_control": settings.nginx_control or f"unix:{layout.control_socket}",
+        "player_log": str(settings.player_log or layout.player_socket),
     }
     daemon_env = {
         **environment,
@@ -130,6 +131,7 @@ def make_plan(
             daemon_listen=filled["http_listen"],
             hook_listen=filled["hook_listen"],
             control_listen=filled["nginx_control"],
+            player_log=filled["player_log"],
             rtmp_module=nginx.rtmp_module,
             spool=settings.spool,
             private_vods=bool(settings.bucket_url and settings.private_store_url),

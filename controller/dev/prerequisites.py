@@ -14,8 +14,8 @@ import psutil
 
 from controller.dev.errors import PrerequisiteError
 
-_MODULE = "ngx_rtmp_module.so"
-_STREAM_MODULE = "ngx_stream_module.so"
+RTMP_MODULE = "ngx_rtmp_module.so"
+STREAM_MODULE = "ngx_stream_module.so"
 MODULE_DIRS = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"))
 """Where distributions put modules, when nginx does not tell."""
 # An ordinary user's PATH lacks the sbin folders on Debian.
@@ -62,13 +62,13 @@ def find_nginx(path: str) -> Nginx:
     folders = [Path(match) for match in re.findall(r"--modules-path=(\S+)", options)]
     folders += MODULE_DIRS
     for folder in folders:
-        if (folder / _MODULE).is_file():
-            return Nginx(binary=Path(binary), rtmp_module=folder / _MODULE)
+        if (folder / RTMP_MODULE).is_file():
+            return Nginx(binary=Path(binary), rtmp_module=folder / RTMP_MODULE)
     raise PrerequisiteError(
         [
             (
-                f"nginx's RTMP module is missing ({folders[0] / _MODULE}): run `make setup`, or "
-                "`sudo apt-get install libnginx-mod-rtmp`."
+                f"nginx's RTMP module is missing ({folders[0] / RTMP_MODULE}): run `make setup`, "
+                "or `sudo apt-get install libnginx-mod-rtmp`."
             )
         ]
     )
@@ -81,12 +81,12 @@ def find_stream_module(nginx: Nginx) -> Path | None:
         return None
     folders = [Path(match) for match in re.findall(r"--modules-path=(\S+)", options)]
     for folder in [*folders, *MODULE_DIRS]:
-        if (folder / _STREAM_MODULE).is_file():
-            return folder / _STREAM_MODULE
+        if (folder / STREAM_MODULE).is_file():
+            return folder / STREAM_MODULE
     raise PrerequisiteError(
         [
             (
-                f"nginx's stream module, which RTMPS needs, is missing ({_STREAM_MODULE}): run "
+                f"nginx's stream module, which RTMPS needs, is missing ({STREAM_MODULE}): run "
                 "`sudo apt-get install libnginx-mod-stream`."
             )
         ]

@@ -42,6 +42,20 @@ class StreamReport:
     figures: StreamFigures
     revenue: Revenue
 
+    @property
+    def peak_viewers(self) -> int:
+        """From the viewers' stays, where they are known."""
+        watched = self.figures.watched
+        return self.stream.counters.peak_viewers if watched is None else watched.peak_viewers
+
+    @property
+    def average_watch_time_s(self) -> float:
+        """Likewise, per viewer."""
+        counters, watched = self.stream.counters, self.figures.watched
+        if watched is None:
+            return counters.average_watch_time_s
+        return watched.watched_s / max(1, counters.unique_viewers)
+
 
 class EngagementService:
     """Commands and reports around a stream."""

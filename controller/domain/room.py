@@ -113,41 +113,52 @@ class KeptRoom:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A viewer's coming; `user_id` is None for an anonymous one."""
+    """A viewer's coming; `user_id` is None for an anonymous one.
+
+    `number` is the stay's own among all of its holder's; `country` is None when it is not known.
+    """
 
     viewer: str
     user_id: UUID | None
     joined_at: datetime
+    number: int = 0
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """A viewer's going, and what it had watched that `RoomFigures.watched_by` has not told."""
+    """A viewer's going: the end of the stay that its visit has begun.
+
+    `is_cut`: the daemon stopped, not the viewer, who is likely to be back in a moment.
+    """
 
     viewer: str
     user_id: UUID | None
+    joined_at: datetime
     left_at: datetime
-    watched_s: float
+    number: int = 0
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RoomFigures:
     """What one daemon has to add to a stream's figures, and what it has seen of the whole.
 
-    `watched_s` is everybody's watch time, `watched_by` and the leavings the share of each.
     `reaction_moments` counts reactions by the time of the recording, in steps, and by emoji.
+    `holder` is the daemon's run, and `number` that of this addition among all of its own: the
+    store adds each once, however often it is told. 0: an addition without a number, always added.
+    `viewers_now` is None when the teller does not know.
     """
 
-    viewers_now: int
+    viewers_now: int | None
     peak_viewers: int
     visits: tuple[Visit, ...] = ()
     leavings: tuple[Leaving, ...] = ()
-    watched_s: float = 0.0
     reactions: Mapping[str, int] = field(default_factory=dict)
     messages: tuple[ChatMessage, ...] = ()
-    sample_at: datetime | None = None
-    watched_by: Mapping[str, float] = field(default_factory=dict)
     reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    holder: str = ""
+    number: int = 0
 
 
 class ModerationKind(StrEnum):

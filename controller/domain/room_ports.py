@@ -1,6 +1,7 @@
 """What the room asks of the outside: one log and one head count for all daemons, and a memory."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -94,7 +95,15 @@ class RoomStore(Protocol):
         ...
 
     async def record(self, stream_id: UUID, figures: RoomFigures) -> None:
-        """Add to the stream's figures in one transaction; a message that is there stays once."""
+        """Add to the stream's figures in one transaction, each addition once."""
+        ...
+
+    async def beat(self, holder: str, at: datetime) -> None:
+        """The daemon run lives at `at`, and so do the stays that it has not ended."""
+        ...
+
+    async def sum_up(self, stream_id: UUID) -> None:
+        """Compute the stream's peak and average watch time anew; StreamNotFound."""
         ...
 
     async def moderate(self, moderation: Moderation) -> None:

@@ -11,6 +11,7 @@ from controller.domain.ports import Clock
 from controller.domain.products import ProductTag
 from controller.domain.showcase import ProductPin
 from controller.domain.streams import Stream
+from controller.errors import ControllerError
 from controller.hub import payloads
 from controller.hub.broadcasting import Broadcaster
 from controller.hub.errors import RealtimeUnavailable
@@ -18,6 +19,7 @@ from controller.hub.figures import FigureWriter
 from controller.hub.rooms import Rooms
 
 _PUBLISH_S = 3.0
+_SUM_UP_S = 10.0
 
 
 class RoomAnnouncer:
@@ -42,8 +44,14 @@ class RoomAnnouncer:
         self._see(stream)
         await self._tell(stream.id, payloads.STREAM_ENDED, payloads.stream_ended(stream))
         opened = self._rooms.find(stream.id)
-        if opened is not None:
-            await self._figures.try_write(opened)
+        try:
+            async with asyncio.timeout(_SUM_UP_S):
+                if opened is not None:
+                    await self._figures.write(opened)
+                    await self._figures.beat()
+                await self._figures.sum_up(stream.id)
+        except (TimeoutError, ControllerError) as error:
+            self._log.warning("room_not_summed_up", reason=type(error).__name__)
 
     async def interrupted(self, stream: Stream) -> None:
         """The encoder has gone, and may come back."""
@@ -73,7 +81,6 @@ class RoomAnnouncer:
         opened = self._rooms.find(stream.id)
         if opened is not None:
             opened.room.state.stream = stream
-            self._rooms.recount(opened)
 
     async def _tell(self, stream_id: UUID, name: str, data: Mapping[str, Any]) -> None:
         try:

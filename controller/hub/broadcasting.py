@@ -14,12 +14,21 @@ from controller.hub import payloads
 from controller.hub.errors import RealtimeUnavailable
 from controller.hub.limits import HubLimits
 from controller.hub.rooms import OpenRoom, Rooms
+from controller.hub.statistics import HubStatistics
 
 
 class Broadcaster:
     """Publishes, and tells of viewers: one by one in small rooms, as a count in big ones."""
 
-    def __init__(self, rooms: Rooms, realtime: Realtime, limits: HubLimits, clock: Clock) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        realtime: Realtime,
+        limits: HubLimits,
+        clock: Clock,
+        statistics: HubStatistics,
+    ) -> None:
+        self._statistics = statistics
         self._rooms = rooms
         self._realtime = realtime
         self._limits = limits
@@ -44,6 +53,7 @@ class Broadcaster:
                 opened.ledger.saw(change.peak)
             if told_anew or change.viewers > self._limits.big_room_viewers:
                 opened.count_due = True
+                self._statistics.coalesced += len(change.joined) + len(change.left)
                 return
         try:
             await self._tell_one_by_one(stream_id, change)

@@ -19,6 +19,7 @@ from controller.hub.errors import MessageHeld, RateLimitExceeded
 from controller.hub.limits import HubLimits
 from controller.hub.room import Room
 from controller.hub.rooms import OpenRoom
+from controller.hub.statistics import HubStatistics
 from controller.hub.token_bucket import TokenBuckets
 
 MediaTime = Callable[[UUID, datetime], float | None]
@@ -36,6 +37,7 @@ class Chat:
         limits: HubLimits,
         clock: Clock,
         media_time_s: MediaTime,
+        statistics: HubStatistics,
     ) -> None:
         self._admission = admission
         self._broadcaster = broadcaster
@@ -44,6 +46,7 @@ class Chat:
         self._limits = limits
         self._clock = clock
         self._media_time_s = media_time_s
+        self._statistics = statistics
 
     async def say(self, opened: OpenRoom, connection: Connection, text: str) -> UUID:
         """Broadcast and keep a message; its id.
@@ -60,7 +63,9 @@ class Chat:
         await self._broadcaster.publish(room.stream_id, name, payloads.chat_message(message))
         opened.ledger.said(message)
         if is_held:
+            self._statistics.held += 1
             raise MessageHeld
+        self._statistics.messages += 1
         return message.id
 
     async def react(self, opened: OpenRoom, connection: Connection, emoji: str) -> None:
@@ -74,12 +79,15 @@ class Chat:
             raise StreamNotLive
         key = f"{room.stream_id}:{identity.user_id}"
         if not self._reaction_buckets.take(key, self._limits.reactions):
+            self._statistics.refused += 1
             raise RateLimitExceeded
         now = self._clock.now()
         opened.ledger.reacted(emoji, self._stream_time_s(room.state.stream, now))
+        self._statistics.reactions += 1
         if room.state.viewers_now > self._limits.big_room_viewers:
             count, _ = opened.reactions_due.get(emoji, (0, identity))
             opened.reactions_due[emoji] = (count + 1, identity)
+            self._statistics.coalesced += 1
             return
         data = payloads.reaction(room.stream_id, identity, emoji, now, 1)
         await self._broadcaster.publish(room.stream_id, payloads.REACTION_NEW, data)
@@ -92,8 +100,10 @@ class Chat:
         if has_to_wait and slow_mode_s > 0:
             slowly = Allowance(burst=1, per_s=1 / slow_mode_s)
             if not await self._realtime.take(f"slow:{slow_mode_s}:{key}", slowly):
+                self._statistics.refused += 1
                 raise RateLimitExceeded
         if not await self._realtime.take(f"chat:{key}", self._limits.chat):
+            self._statistics.refused += 1
             raise RateLimitExceeded
 
     def _is_blocked(self, room: Room, text: str) -> bool:

@@ -34,7 +34,8 @@ class Wire(Protocol):
 
 class Connection:
     """A client; `viewer` names the user or the anonymous session behind it, in any room, and
-    `network` the network class that it comes from, as `GuestNetworks` calls it.
+    `network` the network class that it comes from, as `GuestNetworks` calls it; `country` is None
+    when it is not known.
 
     The wire's backlog is the outgoing queue. A peer that lets it grow past `backlog_limit_bytes`
     is closed: what it missed is in the room's log, and it may come back for it. One that has taken
@@ -46,7 +47,9 @@ class Connection:
         "_backlog_limit_bytes",
         "_warned_of",
         "_wire",
+        "closed_with",
         "codec",
+        "country",
         "dropped",
         "guest_token",
         "identity",
@@ -65,6 +68,7 @@ class Connection:
         viewer: str,
         guest_token: str | None = None,
         network: str | None = None,
+        country: str | None = None,
     ) -> None:
         self._wire = wire
         self._backlog_limit_bytes = backlog_limit_bytes
@@ -73,9 +77,11 @@ class Connection:
         self.viewer = viewer
         self.guest_token = guest_token
         self.network = network
+        self.country = country
         self.rooms: set[UUID] = set()
         self.is_open = True
         self.dropped = 0
+        self.closed_with: CloseCode | None = None
         self.stalled_since_s: float | None = None
         self._warned_of: datetime | None = None
 
@@ -121,6 +127,7 @@ class Connection:
         """Begin to close; the transport tells the hub when it is done."""
         if self.is_open:
             self.is_open = False
+            self.closed_with = code
             self._wire.close(code)
 
     def look(self, now_s: float, stalled_limit_s: float) -> None:

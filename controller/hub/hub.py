@@ -34,6 +34,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.moderation import Moderator
 from controller.hub.room import Pacer
 from controller.hub.rooms import OpenRoom, Rooms
+from controller.hub.statistics import HubStatistics
 from controller.hub.token_bucket import TokenBucket
 
 _USERS_ONLY = frozenset({"stream_chat", "stream_reaction", "stream_moderate", "stream_prepare"})
@@ -53,6 +54,7 @@ class Hub:
         figures: FigureWriter,
         limits: HubLimits,
         pacer: Pacer,
+        statistics: HubStatistics,
     ) -> None:
         self._rooms = rooms
         self._admission = admission
@@ -62,6 +64,7 @@ class Hub:
         self._figures = figures
         self._limits = limits
         self._pacer = pacer
+        self._statistics = statistics
         self._connections: dict[Connection, TokenBucket] = {}
         self._is_closing = False
         self._emptied = asyncio.Event()
@@ -71,6 +74,11 @@ class Hub:
     def connections(self) -> Sequence[Connection]:
         """All connections, oldest first."""
         return [*self._connections]
+
+    @property
+    def undelivered(self) -> int:
+        """Writes to clients that did not read."""
+        return self._statistics.undelivered + sum(one.dropped for one in self._connections)
 
     @property
     def refusal(self) -> CloseCode | None:
@@ -88,10 +96,11 @@ class Hub:
         viewer: str,
         guest_token: str | None = None,
         network: str | None = None,
+        country: str | None = None,
     ) -> Connection:
         """Take a connection in; call `disconnect` when the transport is done with it."""
         connection = Connection(
-            wire, self._limits.backlog_bytes, identity, viewer, guest_token, network
+            wire, self._limits.backlog_bytes, identity, viewer, guest_token, network, country
         )
         self._connections[connection] = TokenBucket(self._limits.frames, self._pacer.monotonic_s())
         refusal = self.refusal
@@ -102,7 +111,10 @@ class Hub:
     def disconnect(self, connection: Connection) -> None:
         """The transport is gone: leave all rooms."""
         connection.is_open = False
-        self._connections.pop(connection, None)
+        if self._connections.pop(connection, None) is not None:
+            self._statistics.undelivered += connection.dropped
+            if connection.closed_with is not None:
+                self._statistics.closed[connection.closed_with] += 1
         for stream_id in [*connection.rooms]:
             opened = self._rooms.find(stream_id)
             if opened is not None and opened.room.dismiss(connection):
@@ -141,7 +153,8 @@ class Hub:
             if room.has(connection):
                 room.admit(connection, since)
                 return
-            self._rooms.arrive(opened, connection.viewer, connection.user_id)
+            who = connection
+            self._rooms.arrive(opened, who.viewer, who.user_id, who.country)
             admitted = False
             try:
                 await self._settle_presence(opened)
@@ -168,7 +181,6 @@ class Hub:
         """Write what the room has counted up to now; StoreUnavailable."""
         opened = self._rooms.find(stream_id)
         if opened is not None:
-            self._rooms.recount(opened)
             await self._figures.write(opened)
 
     async def close_connections(self) -> None:

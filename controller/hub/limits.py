@@ -32,7 +32,6 @@ class HubLimits:
     room_linger_s: float = 30.0
     lease_s: float = 6.0
     tick_s: float = 1.0
-    sample_s: float = 10.0
     refresh_s: float = 5.0
     settle_s: float = 3.0
     behind_s: float = 1.0
@@ -40,7 +39,7 @@ class HubLimits:
     unwritten_records: int = 50_000
     players: int = 50_000
     unseen_s: float = 20.0
-    book_s: float = 30.0
+    sum_up_s: float = 10.0
     frames: Allowance = field(default=Allowance(burst=60, per_s=20.0))
     chat: Allowance = field(default=Allowance(burst=10, per_s=10 / 60))
     reactions: Allowance = field(default=Allowance(burst=20, per_s=5.0))

@@ -21,14 +21,17 @@ ChangeHandler = Callable[[UUID, PresenceChange, bool], Awaitable[None]]
 class LocalViewer:
     """A viewer with at least one connection or player here.
 
-    `booked_s`: until when its watch time is in the books; `seen_s`: when one of them last went.
+    `number` is this stay's own among all of this daemon's; `seen_s`: when one of them last went;
+    `is_counted`: whether the books have the stay.
     """
 
     user_id: UUID | None
     joined_at: datetime
-    booked_s: float
     seen_s: float
+    number: int
+    country: str | None = None
     connections: int = 0
+    is_counted: bool = False
 
 
 class RoomPresence:
@@ -53,11 +56,11 @@ class RoomPresence:
         """Whether the shared count knows all that happened here."""
         return not self._dirty and not self._whole
 
-    def arrive(self, viewer: str, user_id: UUID | None, now: datetime, now_s: float) -> LocalViewer:
-        """A connection or a player of the viewer has come."""
+    def arrive(self, viewer: str, newcomer: Callable[[], LocalViewer]) -> LocalViewer:
+        """A connection or a player of the viewer has come; `newcomer` if it is the first."""
         local = self.here.get(viewer)
         if local is None:
-            local = self.here[viewer] = LocalViewer(user_id, now, now_s, now_s)
+            local = self.here[viewer] = newcomer()
             self._dirty.add(viewer)
         local.connections += 1
         return local

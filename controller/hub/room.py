@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -18,6 +17,7 @@ from controller.hub.connection import Connection
 from controller.hub.errors import Banned
 from controller.hub.limits import HubLimits
 from controller.hub.room_state import RoomState
+from controller.hub.statistics import HubStatistics
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -32,15 +32,6 @@ class Pacer(Protocol):
     def call_later(self, delay_s: float, call: Callable[[], None]) -> object:
         """Call once, `delay_s` from now."""
         ...
-
-
-@dataclass(slots=True)
-class RoomStatistics:
-    """What a room has done on this daemon."""
-
-    events: int = 0
-    writes: int = 0
-    deliveries: int = 0
 
 
 class Room:
@@ -58,9 +49,10 @@ class Room:
         limits: HubLimits,
         pacer: Pacer,
         evicted: Callable[["Room", Connection], None],
+        statistics: HubStatistics | None = None,
     ) -> None:
         self.state = state
-        self.statistics = RoomStatistics()
+        self._statistics = statistics or HubStatistics()
         self.position = Position("", 0)
         self.holds = 0
         self.idle_since_s = pacer.monotonic_s()
@@ -109,7 +101,7 @@ class Room:
         if event.name in payloads.MODERATORS_ONLY:
             self._send_to_moderators(message)
         elif self._members:
-            self.statistics.events += 1
+            self._statistics.events += 1
             self._pending.append(message)
             self._pending_bytes += message.about_bytes
             if self._pending_bytes > self._limits.pending_bytes:
@@ -219,8 +211,8 @@ class Room:
                 self._send_unknown(member, batch)
             else:
                 member.send_batch(batch)
-        self.statistics.writes += len(members)
-        self.statistics.deliveries += len(members) * len(batch.messages)
+        self._statistics.writes += len(members)
+        self._statistics.deliveries += len(members) * len(batch.messages)
         rest_s = min(self._limits.most_rest_s, len(members) * self._limits.rest_per_member_s)
         if self._pending:
             rest_s = max(rest_s, self._limits.full_write_rest_s)

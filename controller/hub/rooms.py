@@ -1,10 +1,12 @@
 """The rooms that are open on this daemon: opened once, held while used, closed after a while."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,18 +21,24 @@ from controller.hub.ledger import RoomLedger
 from controller.hub.limits import HubLimits
 from controller.hub.presence import ChangeHandler, LocalViewer, RoomPresence
 from controller.hub.room import Pacer, Room
+from controller.hub.room_journal import Journal
 from controller.hub.room_state import RoomState
+from controller.hub.statistics import HubStatistics
 from controller.hub.tasks import WatchedTasks
 
 
 @dataclass(slots=True, eq=False)
 class OpenRoom:
-    """A room with its head count and its books; `*_due` is what the next tick will publish."""
+    """A room with its head count and its books; `*_due` is what the next tick will publish.
+
+    `is_summed`: whether the figures have been computed since the stream was over.
+    """
 
     room: Room
     presence: RoomPresence
     ledger: RoomLedger
     count_due: bool = False
+    is_summed: bool = False
     reactions_due: dict[str, tuple[int, Identity]] = field(default_factory=dict)
 
 
@@ -38,7 +46,10 @@ BanExtension = Callable[[OpenRoom, str, str], Coroutine[Any, Any, None]]
 
 
 class Rooms:
-    """Opens a room when somebody first asks for it, whoever asks meanwhile waits for the same."""
+    """Opens a room when somebody first asks for it, whoever asks meanwhile waits for the same.
+
+    `is_closing`: the daemon stops, and whoever goes now is likely to be back in a moment.
+    """
 
     def __init__(
         self,
@@ -49,6 +60,8 @@ class Rooms:
         pacer: Pacer,
         clock: Clock,
         tasks: WatchedTasks,
+        journal: Journal,
+        statistics: HubStatistics,
     ) -> None:
         self._streams = streams
         self._store = store
@@ -57,11 +70,16 @@ class Rooms:
         self._pacer = pacer
         self._clock = clock
         self._tasks = tasks
+        self._journal = journal
+        self._statistics = statistics
+        self._dropped_before = 0
         self._open: dict[UUID, OpenRoom] = {}
         self._opening: dict[UUID, asyncio.Task[OpenRoom]] = {}
         self._handle_presence: ChangeHandler | None = None
         self._extend_ban: BanExtension | None = None
         self._settling: set[UUID] = set()
+        self._stays = itertools.count(1)
+        self.is_closing = False
 
     def on_presence(self, handle: ChangeHandler) -> None:
         """Have `handle` called with every change of a room's head count; call before use."""
@@ -75,6 +93,11 @@ class Rooms:
     def all(self) -> Sequence[OpenRoom]:
         """The open rooms."""
         return [*self._open.values()]
+
+    @property
+    def dropped_records(self) -> int:
+        """What did not fit into the books, of all rooms that there were."""
+        return self._dropped_before + sum(one.ledger.dropped for one in self._open.values())
 
     def find(self, stream_id: UUID) -> OpenRoom | None:
         """The room if it is open here."""
@@ -102,15 +125,27 @@ class Rooms:
         stream = await self._streams.get(opened.room.stream_id)
         if not opened.room.state.is_over:
             opened.room.state.stream = stream
-            self.recount(opened)
 
-    def arrive(self, opened: OpenRoom, viewer: str, user_id: UUID | None) -> None:
-        """Count a connection that is joining, or a player."""
-        now, now_s = self._clock.now(), self._pacer.monotonic_s()
-        local = opened.presence.arrive(viewer, user_id, now, now_s)
+    def arrive(
+        self,
+        opened: OpenRoom,
+        viewer: str,
+        user_id: UUID | None,
+        country: str | None = None,
+        since_s: float | None = None,
+    ) -> None:
+        """Count a connection that is joining, or a player, here since `since_s`; None: now."""
+        now_s = self._pacer.monotonic_s()
+
+        def newcomer() -> LocalViewer:
+            here_s = 0.0 if since_s is None else now_s - since_s
+            joined_at = self._clock.now() - timedelta(seconds=here_s)
+            return LocalViewer(user_id, joined_at, now_s, next(self._stays), country)
+
+        local = opened.presence.arrive(viewer, newcomer)
         if local.connections == 1 and not opened.room.state.is_over:
+            local.is_counted = True
             opened.ledger.visited(viewer, local)
-        self.recount(opened)
 
     def depart(self, opened: OpenRoom, viewer: str, seen_s: float | None = None) -> None:
         """Stop counting one of them, and see to it that the others hear of it.
@@ -123,9 +158,9 @@ class Rooms:
         )
         if gone is None:
             return
-        self.recount(opened)
-        unseen_s = now_s - gone.seen_s
-        opened.ledger.left(viewer, gone, now - timedelta(seconds=unseen_s), unseen_s)
+        if gone.is_counted:
+            left_at = now - timedelta(seconds=now_s - gone.seen_s)
+            opened.ledger.left(viewer, gone, left_at, is_cut=self.is_closing)
         self.settle_soon(opened)
 
     def evicted(self, room: Room, connection: Connection) -> None:
@@ -138,18 +173,6 @@ class Rooms:
         if connection.network is not None and is_own_ban and self._extend_ban is not None:
             ban = self._extend_ban(opened, connection.viewer, connection.network)
             self._tasks.start(ban, f"ban-{room.stream_id}")
-
-    def recount(self, opened: OpenRoom) -> None:
-        """Watch time runs for who is here, while the stream is live."""
-        is_live = opened.room.state.stream.status is StreamStatus.LIVE
-        if is_live is not opened.ledger.is_live:
-            self.book(opened)
-        now_s = self._pacer.monotonic_s()
-        opened.ledger.watching(len(opened.presence.here), now_s, is_live=is_live)
-
-    def book(self, opened: OpenRoom) -> None:
-        """Put each viewer's watch time up to now into the books."""
-        opened.ledger.watched(opened.presence.here, self._pacer.monotonic_s())
 
     def settle_soon(self, opened: OpenRoom) -> None:
         """Bring the shared count in step, in the background."""
@@ -186,6 +209,7 @@ class Rooms:
             lingered = now_s - room.idle_since_s > self._limits.room_linger_s
             if is_idle and lingered and opened.presence.is_settled and opened.ledger.is_empty:
                 del self._open[room.stream_id]
+                self._dropped_before += opened.ledger.dropped
                 await self._realtime.close_room(room.stream_id)
 
     async def _open_room(self, stream_id: UUID) -> OpenRoom:
@@ -195,13 +219,14 @@ class Rooms:
         if self._handle_presence is None:
             raise RuntimeError("on_presence was not called")
         kept = await self._store.load(stream_id)
-        room = Room(RoomState(stream, kept), self._limits, self._pacer, self.evicted)
+        state = RoomState(stream, kept)
+        room = Room(state, self._limits, self._pacer, self.evicted, self._statistics)
         # The log's tail is newer than what was loaded: it is taken in after it.
         room.position = await self._realtime.open_room(stream_id, room.receive)
         room.state.viewers_now = await self._realtime.viewers(stream_id)
         presence = RoomPresence(stream_id, self._realtime, self._handle_presence)
-        opened = OpenRoom(room, presence, RoomLedger(self._limits.unwritten_records))
-        self.recount(opened)
+        note = partial(self._journal.append, stream_id)
+        opened = OpenRoom(room, presence, RoomLedger(self._limits.unwritten_records, note))
         self._open[stream_id] = opened
         self.keep_unwritten(stream_id, kept)
         return opened

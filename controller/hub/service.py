@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
+from prometheus_client import CollectorRegistry
+
 from controller.domain.ports import Clock, StreamStore, UserStore
+from controller.domain.quality import QualityStore
 from controller.domain.room_ports import Preparation, Realtime, RoomStore
 from controller.hub.admission import Admission
 from controller.hub.announcing import RoomAnnouncer
@@ -15,11 +18,16 @@ from controller.hub.figures import FigureWriter
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
 from controller.hub.moderation import Moderator
+from controller.hub.quality import QualityBook
 from controller.hub.realtime_failover import FailoverRealtime
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.realtime_redis import RedisRealtime
+from controller.hub.recovery import BookRecovery
 from controller.hub.room import Pacer
+from controller.hub.room_journal import Journal, NoJournal
+from controller.hub.room_metrics import RoomMetrics
 from controller.hub.rooms import Rooms
+from controller.hub.statistics import HubStatistics
 from controller.hub.tasks import WatchedTasks
 from controller.hub.token_bucket import TokenBuckets
 from controller.hub.upkeep import Upkeep
@@ -39,7 +47,9 @@ class RoomCollaborators:
     preparation: Preparation
     clock: Clock
     viewing: ViewingSessions
+    quality: QualityStore
     media_time_s: MediaTime = lambda _stream_id, _at: None
+    journal: Journal = field(default_factory=NoJournal)
 
 
 class RoomService:
@@ -48,12 +58,25 @@ class RoomService:
     def __init__(
         self, given: RoomCollaborators, realtime: Realtime, limits: HubLimits, pacer: Pacer
     ) -> None:
-        clock = given.clock
+        clock, journal = given.clock, given.journal
+        self._journal = journal
+        self._statistics = statistics = HubStatistics()
+        self._recovery = BookRecovery(journal, given.store)
         self._tasks = WatchedTasks()
         self._realtime = realtime
-        self._rooms = Rooms(given.streams, given.store, realtime, limits, pacer, clock, self._tasks)
-        self._figures = FigureWriter(given.store, limits, clock)
-        broadcaster = Broadcaster(self._rooms, realtime, limits, clock)
+        self._rooms = Rooms(
+            given.streams,
+            given.store,
+            realtime,
+            limits,
+            pacer,
+            clock,
+            self._tasks,
+            journal,
+            statistics,
+        )
+        self._figures = FigureWriter(given.store, clock, journal)
+        broadcaster = Broadcaster(self._rooms, realtime, limits, clock, statistics)
         self._rooms.on_presence(broadcaster.presence_changed)
         admission = Admission(given.users, clock)
         moderator = Moderator(given.store, broadcaster, self._figures, clock)
@@ -62,14 +85,25 @@ class RoomService:
         self.hub = Hub(
             self._rooms,
             admission,
-            Chat(admission, broadcaster, realtime, reactions, limits, clock, given.media_time_s),
+            Chat(
+                admission,
+                broadcaster,
+                realtime,
+                reactions,
+                limits,
+                clock,
+                given.media_time_s,
+                statistics,
+            ),
             moderator,
             given.preparation,
             self._figures,
             limits,
             pacer,
+            statistics,
         )
         self.watchers = Watchers(self._rooms, given.viewing, limits, pacer, clock)
+        self.quality = QualityBook(given.quality, journal.holder, limits, pacer)
         self.announcer = RoomAnnouncer(self._rooms, broadcaster, self._figures, clock)
         self.upkeep = Upkeep(
             self._rooms,
@@ -78,12 +112,26 @@ class RoomService:
             realtime,
             given.store,
             self.watchers,
+            self.quality,
+            journal,
             lambda: self.hub.connections,
             limits,
             pacer,
             clock,
         )
         realtime.watch(self._rooms.presence_lost)
+
+    def show_metrics(self, registry: CollectorRegistry) -> None:
+        """Have the rooms' figures read with the registry's."""
+        RoomMetrics(
+            self.hub,
+            self._rooms,
+            self.watchers,
+            self._journal,
+            self._statistics,
+            self.quality,
+            registry,
+        )
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Do the background work until cancelled; raises what any part of it raises.
@@ -93,6 +141,7 @@ class RoomService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._realtime.run(), name="hub-realtime")
             await self._realtime.ready()
+            await self._recovery.recover()
             await self.upkeep.correct_counts()
             group.create_task(self.upkeep.tick_forever(), name="hub-ticks")
             group.create_task(self.upkeep.renew_forever(), name="hub-leases")
@@ -105,13 +154,12 @@ class RoomService:
 
         Call it while `run` still runs, cancel `run` afterwards.
         """
+        self._rooms.is_closing = True
         await self.hub.close_connections()
         self.watchers.close()
         await self._tasks.join(_TASKS_S)
-        for opened in self._rooms.all:
-            self._rooms.recount(opened)
-            if not await self._figures.try_write(opened):
-                break
+        await self.quality.write(all_of_it=True)
+        self._journal.close(is_written=await self.upkeep.write_books())
         await self._realtime.close()
 
 

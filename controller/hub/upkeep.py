@@ -13,7 +13,9 @@ from controller.hub.broadcasting import Broadcaster
 from controller.hub.connection import Connection
 from controller.hub.figures import FigureWriter
 from controller.hub.limits import HubLimits
+from controller.hub.quality import QualityBook
 from controller.hub.room import Pacer
+from controller.hub.room_journal import Journal
 from controller.hub.rooms import OpenRoom, Rooms
 from controller.hub.watchers import Watchers
 
@@ -31,6 +33,8 @@ class Upkeep:
         realtime: Realtime,
         store: RoomStore,
         watchers: Watchers,
+        quality: QualityBook,
+        journal: Journal,
         connections: Callable[[], Sequence[Connection]],
         limits: HubLimits,
         pacer: Pacer,
@@ -42,7 +46,9 @@ class Upkeep:
         self._realtime = realtime
         self._store = store
         self._watchers = watchers
-        self._booked_s = pacer.monotonic_s()
+        self._quality = quality
+        self._journal = journal
+        self._summed_s = pacer.monotonic_s()
         self._connections = connections
         self._limits = limits
         self._pacer = pacer
@@ -72,18 +78,35 @@ class Upkeep:
             connection.look(now_s, self._limits.stalled_s)
             connection.look_at_token(now, self._limits.token_warning_s)
         await self._watchers.tick()
-        is_booking = now_s - self._booked_s >= self._limits.book_s
-        if is_booking:
-            self._booked_s = now_s
-        is_store_there = True
         for opened in self._rooms.all:
-            self._rooms.recount(opened)
-            if is_booking:
-                self._rooms.book(opened)
             await self._look_after(opened)
-            # One refusal is enough: the next room would only wait for another.
-            is_store_there = is_store_there and await self._figures.try_write(opened)
+        await self.write_books()
+        await self._quality.write()
         await self._rooms.close_idle()
+
+    async def write_books(self) -> bool:
+        """Write what all rooms have counted, and that whoever is here is still here; False when
+        the store is not there.
+        """
+        page = self._journal.turn_page()
+        # One refusal is enough: the next room would only wait for another.
+        for opened in self._rooms.all:
+            if not await self._figures.try_write(opened):
+                return False
+        self._journal.forget(page)
+        now_s = self._pacer.monotonic_s()
+        is_summing = now_s - self._summed_s >= self._limits.sum_up_s
+        if is_summing:
+            self._summed_s = now_s
+        try:
+            if self._rooms.is_closing or any(one.presence.here for one in self._rooms.all):
+                await self._figures.beat()
+            for opened in self._rooms.all:
+                await self._sum_up(opened, is_due=is_summing)
+        except ControllerError as error:
+            self._log.warning("room_figures_unwritten", code=error.code)
+            return False
+        return True
 
     async def renew_forever(self) -> None:
         """Leases, ours and the dead's."""
@@ -117,6 +140,13 @@ class Upkeep:
                     await self._rooms.refresh(opened)
                 except ControllerError as error:
                     self._log.warning("room_not_refreshed", code=error.code)
+
+    async def _sum_up(self, opened: OpenRoom, *, is_due: bool) -> None:
+        """Once in a while while people watch, and once more when the stream is over."""
+        is_over = opened.room.state.is_over
+        if (is_over and not opened.is_summed) or (is_due and not is_over and opened.presence.here):
+            await self._figures.sum_up(opened.room.stream_id)
+            opened.is_summed = is_over
 
     async def _look_after(self, opened: OpenRoom) -> None:
         try:

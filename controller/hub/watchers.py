@@ -5,6 +5,7 @@ Whoever sees such a request says so with `seen`, which costs a dictionary look-u
 any other: a player of somebody who is in the room with a socket, too, is the same viewer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,7 +26,9 @@ _TELL_S = 60.0
 class _Player:
     session: str
     who: Watched
+    since_s: float
     seen_s: float
+    country: str | None
     is_counted: bool = False
 
 
@@ -62,8 +65,13 @@ class Watchers:
     def __len__(self) -> int:
         return len(self._players)
 
-    def seen(self, stream_id: UUID, session: str) -> bool:
-        """The session's player is there now; False for a session that is none of ours."""
+    def seen(
+        self, stream_id: UUID, session: str, country: Callable[[], str | None] = lambda: None
+    ) -> bool:
+        """The session's player is there now; False for a session that is none of ours.
+
+        `country` is asked where a new one comes from.
+        """
         known = self._players.get((stream_id, session))
         if known is not None:
             known.seen_s = self._pacer.monotonic_s()
@@ -75,7 +83,8 @@ class Watchers:
         if len(self._players) >= self._limits.players:
             self.statistics.dropped += 1
         else:
-            self._players[stream_id, session] = _Player(session, who, self._pacer.monotonic_s())
+            now_s = self._pacer.monotonic_s()
+            self._players[stream_id, session] = _Player(session, who, now_s, now_s, country())
         return True
 
     def left(self, stream_id: UUID, session: str) -> None:
@@ -116,7 +125,8 @@ class Watchers:
         for player in players:
             is_here = self._players.get((player.who.stream_id, player.session)) is player
             if is_here and not self._is_banned(player):
-                self._rooms.arrive(opened, player.who.viewer, player.who.user_id)
+                who = player.who
+                self._rooms.arrive(opened, who.viewer, who.user_id, player.country, player.since_s)
                 player.is_counted = True
 
     def _release(self, player: _Player) -> None:

@@ -91,16 +91,20 @@ async def run_worker(
     stopped: asyncio.Event,
     grace_s: float,
     on_started: Callable[[], None],
+    on_swept: Callable[[], None] = lambda: None,
 ) -> None:
     """Do jobs until `stopped` is set, `at_once` at a time; those that run then get `grace_s`.
 
     on_started: called once wake-ups are taken; huey has set signal handlers by then.
+    on_swept: called at every look for jobs, also where the store does not answer.
     """
     await asyncio.to_thread(_remove_old, folder)
     consumer = queue.consumer(at_once)
     consumer.start()
     on_started()
-    sweeping = asyncio.create_task(_sweep(store, queue, consumer, sweep_s), name="job sweep")
+    sweeping = asyncio.create_task(
+        _sweep(store, queue, consumer, sweep_s, on_swept), name="job sweep"
+    )
     stopping = asyncio.create_task(stopped.wait(), name="stop")
     try:
         await asyncio.wait({sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -116,7 +120,13 @@ async def run_worker(
                 await asyncio.to_thread(consumer.stop, True)
 
 
-async def _sweep(store: JobStore, queue: WakeUps, consumer: Consumer, every_s: float) -> None:
+async def _sweep(
+    store: JobStore,
+    queue: WakeUps,
+    consumer: Consumer,
+    every_s: float,
+    on_swept: Callable[[], None],
+) -> None:
     log = structlog.get_logger(__name__)
     while True:
         if not consumer.check_worker_health():
@@ -127,6 +137,7 @@ async def _sweep(store: JobStore, queue: WakeUps, consumer: Consumer, every_s: f
                     await queue.wake(job_id)
         except StoreUnavailable as error:
             log.warning("job_sweep_failed", code=error.code)
+        on_swept()
         await asyncio.sleep(every_s)
 
 

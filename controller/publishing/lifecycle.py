@@ -27,7 +27,8 @@ from controller.errors import (
     StreamNotLive,
 )
 from controller.publishing.background import BackgroundTasks
-from controller.publishing.nginx_rtmp import NginxRtmp, NginxUnreachable
+from controller.publishing.encoders import Encoders, is_over_webrtc
+from controller.publishing.nginx_rtmp import NginxUnreachable
 from controller.publishing.recordings import Recordings
 from controller.publishing.visits import Visit, Visits
 from ingest import (
@@ -86,7 +87,7 @@ class StreamLifecycle:
         streams: StreamStore,
         publications: PublicationStore,
         announcer: EncoderAnnouncer,
-        nginx: NginxRtmp,
+        nginx: Encoders,
         supervisor: SessionSupervisor,
         recordings: Recordings,
         visits: Visits,
@@ -130,7 +131,9 @@ class StreamLifecycle:
             await self._close_visit(visit, "no capacity")
             raise NoCapacity(str(error)) from error
         spooled = self._spool_dir is not None
-        if not await self._joined(visit, _LOOK_TIMEOUT_S if spooled else _JOIN_TIMEOUT_S):
+        if not is_over_webrtc(visit.name) and not await self._joined(
+            visit, _LOOK_TIMEOUT_S if spooled else _JOIN_TIMEOUT_S
+        ):
             self._log.warning("puller_late", publication=visit.name)
             if not spooled:
                 session = self._supervisor.session(str(visit.stream_id))
@@ -206,6 +209,10 @@ class StreamLifecycle:
                 self._supervisor.open_stream(str(stream.id), plan)
                 await self._interrupted(stream.id)
 
+    def wait_for(self, grace_s: float) -> None:
+        """How long streams whose encoder vanishes from now on wait for it."""
+        self._grace_s = grace_s
+
     async def close(self) -> None:
         """Stop waiting for anything. Sessions are the supervisor's to close."""
         for grace in self._graces.values():
@@ -215,9 +222,8 @@ class StreamLifecycle:
     # --- visits
 
     def _start_session(self, visit: Visit, reason: str, *, taken_up: bool = False) -> None:
-        spec = SessionSpec(
-            str(visit.stream_id), visit.name, f"{self._pull_url}/{visit.name}", self._spool(visit)
-        )
+        pull_url = "" if is_over_webrtc(visit.name) else f"{self._pull_url}/{visit.name}"
+        spec = SessionSpec(str(visit.stream_id), visit.name, pull_url, self._spool(visit))
         self._supervisor.start(spec, visit.plan, reason=reason, taken_up=taken_up)
 
     def _spool(self, visit: Visit) -> Path | None:

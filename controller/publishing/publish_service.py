@@ -18,6 +18,7 @@ from controller.errors import (
     StreamNotLive,
     TooManyFailures,
 )
+from controller.publishing.encoders import WEBRTC_PREFIX
 from controller.publishing.lifecycle import NoCapacity, StreamLifecycle
 from controller.publishing.visits import Visit, Visits
 
@@ -27,12 +28,13 @@ _TOO_MANY = TooManyFailures.http_status
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """What an encoder asks for: the key it sent, and who it is to nginx."""
+    """What an encoder asks for: the key it sent, and who it is to nginx (`over_webrtc`: to us)."""
 
     key: str
     client_id: str
     address: str
     encoder: str
+    over_webrtc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,13 @@ class PublishService:
         log.info("publish_accepted", stream_id=str(visit.stream_id), publication=visit.name)
         return visit.name
 
+    async def check(self, key: str, address: str) -> None:
+        """Raise PublishRefused unless the key may publish now; nothing begins."""
+        try:
+            self._checked(await self._keys.find_key(key) if key else None, address)
+        except StoreUnavailable as error:
+            raise PublishRefused(error.code, error.detail, error.http_status) from error
+
     def play(self, internal_name: str) -> bool:
         """Whether a player may have this name: our puller, for a visit that is running."""
         visit = self._visits.named(internal_name)
@@ -130,7 +139,8 @@ class PublishService:
         except NoCapacity as error:
             raise PublishRefused(error.code, error.detail, error.http_status) from error
         plan = await self._lifecycle.plan_recording(match.stream_id)
-        name = f"p_{secrets.token_hex(_NAME_BYTES)}"
+        prefix = WEBRTC_PREFIX if request.over_webrtc else "p_"
+        name = f"{prefix}{secrets.token_hex(_NAME_BYTES)}"
         publisher = Publisher(request.client_id, request.address)
         try:
             publication = await self._publications.open(

@@ -1,6 +1,7 @@
 """Pins, what viewers do with products, and what a stream adds up to."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,7 +9,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, Row, func, insert, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controller.domain.analytics import ProductFigures, StreamFigures, Viewer, ViewerSample
+from controller.domain.analytics import (
+    ProductFigures,
+    StreamFigures,
+    Viewer,
+    ViewerSample,
+    WatchFigures,
+)
 from controller.domain.paging import Cursor, Page, PageRequest
 from controller.domain.ports import Clock
 from controller.domain.products import Product, ProductEvent, ProductEventType, ProductTag
@@ -18,18 +25,24 @@ from controller.errors import IdempotencyKeyReused, StreamNotLive
 from controller.stores.column_types import MONEY_SCALE
 from controller.stores.database import Database
 from controller.stores.outbox import listeners_in_turn, write_event
+from controller.stores.quality import read_quality
+from controller.stores.room_schema import room_visits
 from controller.stores.rows import product_from
 from controller.stores.schema import (
     product_events,
     product_tags,
-    stream_geography,
     stream_reactions,
     stream_viewer_samples,
     stream_viewers,
+    streams,
     users,
 )
 from controller.stores.statements import before, insert_into, lock_stream
 from controller.stores.stream_products import attached_product, products_of
+from controller.stores.watching import read_timeline, read_watched
+
+_BEHIND = timedelta(seconds=3)
+"""By how much the daemons' books may be behind: later moments of a live stream are not told yet."""
 
 
 class SqlEngagement:
@@ -129,25 +142,47 @@ class SqlEngagement:
         reactions = select(stream_reactions.c.emoji, stream_reactions.c.count).where(
             stream_reactions.c.stream_id == stream_id
         )
-        geography = select(stream_geography.c.country, stream_geography.c.viewers).where(
-            stream_geography.c.stream_id == stream_id
-        )
-        timeline = (
-            select(stream_viewer_samples.c.at, stream_viewer_samples.c.viewers)
-            .where(stream_viewer_samples.c.stream_id == stream_id)
-            .order_by(stream_viewer_samples.c.at)
+        country = room_visits.c.country
+        geography = (
+            select(country, func.count())
+            .where(room_visits.c.stream_id == stream_id, country.is_not(None))
+            .group_by(country)
         )
         async with self._database.read() as connection:
             products = await products_of(connection, stream_id)
             events = (await connection.execute(_event_sums(stream_id))).all()
+            watched, timeline = await self._watched(connection, stream_id)
             return StreamFigures(
                 reactions=_counts(await connection.execute(reactions)),
                 geography=_counts(await connection.execute(geography)),
-                timeline=[
-                    ViewerSample(row.at, row.viewers) for row in await connection.execute(timeline)
-                ],
+                timeline=timeline,
+                watched=watched,
+                quality=await read_quality(connection, stream_id),
                 products=[_figures_of(product, events) for product in products],
             )
+
+    async def _watched(
+        self, connection: AsyncConnection, stream_id: UUID
+    ) -> tuple[WatchFigures | None, Sequence[ViewerSample]]:
+        times = select(streams.c.started_at, streams.c.ended_at).where(streams.c.id == stream_id)
+        row = (await connection.execute(times)).one_or_none()
+        if row is None or row.started_at is None:
+            return None, ()
+        watched = await read_watched(connection, stream_id, row.started_at, row.ended_at)
+        if watched is None:
+            # Of before stays were kept.
+            return None, await _samples(connection, stream_id)
+        until = row.ended_at or max(self._clock.now() - _BEHIND, row.started_at)
+        return watched, await read_timeline(connection, stream_id, row.started_at, until)
+
+
+async def _samples(connection: AsyncConnection, stream_id: UUID) -> Sequence[ViewerSample]:
+    query = (
+        select(stream_viewer_samples.c.at, stream_viewer_samples.c.viewers)
+        .where(stream_viewer_samples.c.stream_id == stream_id)
+        .order_by(stream_viewer_samples.c.at)
+    )
+    return [ViewerSample(row.at, row.viewers) for row in await connection.execute(query)]
 
 
 def _counts(rows: Iterable[Any]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What of a room outlives it: figures, messages, rules and the moderators' log."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from controller.domain.room import (
     RoomRules,
 )
 from controller.stores.database import Database
-from controller.stores.room_figures import add_figures, mark_gone
+from controller.stores.room_figures import add_figures, mark_gone, sum_up
 from controller.stores.room_moderation import carry_out
 from controller.stores.room_schema import (
     chat_messages,
@@ -35,6 +36,7 @@ from controller.stores.schema import (
 )
 from controller.stores.showcase_schema import product_pins
 from controller.stores.statements import lock_stream
+from controller.stores.watching import note_alive
 
 _MOST_HELD = 200
 
@@ -68,6 +70,16 @@ class SqlRooms:
         """See `RoomStore.record`; StreamNotFound."""
         async with self._database.write() as connection:
             await add_figures(connection, stream_id, figures, self._clock.now())
+
+    async def beat(self, holder: str, at: datetime) -> None:
+        """See `RoomStore.beat`."""
+        async with self._database.write() as connection:
+            await note_alive(connection, holder, at)
+
+    async def sum_up(self, stream_id: UUID) -> None:
+        """See `RoomStore.sum_up`."""
+        async with self._database.write() as connection:
+            await sum_up(connection, stream_id)
 
     async def moderate(self, moderation: Moderation) -> None:
         """See `RoomStore.moderate`; StreamNotFound."""

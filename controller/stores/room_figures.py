@@ -5,53 +5,64 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, Update, bindparam, case, func, select, update
+from sqlalchemy import Update, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.room import RoomFigures
 from controller.stores.outbox import tell_milestones
-from controller.stores.room_schema import chat_messages, room_rules, room_visits
+from controller.stores.room_schema import chat_messages, room_visits
 from controller.stores.rows import stream_from
-from controller.stores.schema import (
-    stream_reactions,
-    stream_viewer_samples,
-    stream_viewers,
-    streams,
-    users,
-)
+from controller.stores.schema import stream_reactions, stream_viewers, streams, users
 from controller.stores.showcase_schema import reaction_moments
 from controller.stores.statements import insert_into, lock_stream
+from controller.stores.watching import add_stays, is_news, read_watched
 
 _ROWS_AT_ONCE = 500
-_MORE_WATCHED = {"watched_s": room_visits.c.watched_s + bindparam("watched", type_=Float)}
 
 
 async def add_figures(
     connection: AsyncConnection, stream_id: UUID, figures: RoomFigures, now: datetime
 ) -> None:
-    """Add to the stream's figures; StreamNotFound."""
+    """Add to the stream's figures unless that was done before; StreamNotFound."""
     row = await lock_stream(connection, stream_id)
+    if figures.number and not await is_news(connection, stream_id, figures.holder, figures.number):
+        return
     await tell_milestones(connection, stream_from(row), figures.peak_viewers, now)
     fresh = await _add_visits(connection, stream_id, figures)
     said = await _add_messages(connection, figures)
     await _add_leavings(connection, stream_id, figures)
+    await add_stays(connection, stream_id, figures)
     await _add_reactions(connection, stream_id, figures)
     await _add_reaction_moments(connection, stream_id, figures)
-    await _add_sample(connection, stream_id, figures)
-    watched_s = await _add_watch_time(connection, stream_id, figures.watched_s)
-    unique = row.unique_viewers + fresh
-    peak = streams.c.peak_viewers
+    peak, viewers_now = streams.c.peak_viewers, figures.viewers_now
     await connection.execute(
         update(streams)
         .where(streams.c.id == stream_id)
         .values(
-            viewers_now=figures.viewers_now,
+            viewers_now=streams.c.viewers_now if viewers_now is None else viewers_now,
             total_views=streams.c.total_views + len(figures.visits),
             peak_viewers=case((peak < figures.peak_viewers, figures.peak_viewers), else_=peak),
-            unique_viewers=unique,
+            unique_viewers=streams.c.unique_viewers + fresh,
             total_likes=streams.c.total_likes + sum(figures.reactions.values()),
             chat_messages=streams.c.chat_messages + said,
-            average_watch_time_s=watched_s / unique if unique else 0.0,
+        )
+    )
+
+
+async def sum_up(connection: AsyncConnection, stream_id: UUID) -> None:
+    """Peak and average watch time anew, from the stays; StreamNotFound."""
+    row = await lock_stream(connection, stream_id)
+    if row.started_at is None:
+        return
+    watched = await read_watched(connection, stream_id, row.started_at, row.ended_at)
+    if watched is None:
+        return
+    await connection.execute(
+        update(streams)
+        .where(streams.c.id == stream_id)
+        .values(
+            peak_viewers=watched.peak_viewers,
+            average_watch_time_s=watched.watched_s / max(1, row.unique_viewers),
         )
     )
 
@@ -78,7 +89,7 @@ async def _add_visits(connection: AsyncConnection, stream_id: UUID, figures: Roo
                     "stream_id": stream_id,
                     "viewer": visit.viewer,
                     "first_joined_at": visit.joined_at,
-                    "watched_s": 0.0,
+                    "country": visit.country,
                 }
                 for visit in some
             ]
@@ -106,16 +117,10 @@ async def _add_visits(connection: AsyncConnection, stream_id: UUID, figures: Roo
 
 async def _add_leavings(connection: AsyncConnection, stream_id: UUID, figures: RoomFigures) -> None:
     if figures.leavings:
-        rows = [
-            {"of": one.viewer, "at": one.left_at, "watched": one.watched_s}
-            for one in figures.leavings
-        ]
-        values = {"last_left_at": bindparam("at"), **_MORE_WATCHED}
-        await connection.execute(_visit_of(stream_id).values(values), rows)
+        rows = [{"of": one.viewer, "at": one.left_at} for one in figures.leavings]
+        left = _visit_of(stream_id).values(last_left_at=bindparam("at"))
+        await connection.execute(left, rows)
     await _mark_left(connection, stream_id, {one.user_id: one.left_at for one in figures.leavings})
-    if figures.watched_by:
-        shares = [{"of": one, "watched": watched} for one, watched in figures.watched_by.items()]
-        await connection.execute(_visit_of(stream_id).values(_MORE_WATCHED), shares)
 
 
 async def _mark_left(
@@ -181,32 +186,6 @@ async def _add_reaction_moments(
                 set_={"count": reaction_moments.c.count + statement.excluded.count},
             )
         )
-
-
-async def _add_sample(connection: AsyncConnection, stream_id: UUID, figures: RoomFigures) -> None:
-    if figures.sample_at is not None:
-        statement = insert_into(connection, stream_viewer_samples).values(
-            stream_id=stream_id, at=figures.sample_at, viewers=figures.viewers_now
-        )
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["stream_id", "at"], set_={"viewers": figures.viewers_now}
-            )
-        )
-
-
-async def _add_watch_time(connection: AsyncConnection, stream_id: UUID, watched_s: float) -> float:
-    """The stream's watch time in all, in viewer seconds."""
-    statement = insert_into(connection, room_rules).values(
-        stream_id=stream_id, slow_mode_s=0, blocked_words=[], watched_s=watched_s
-    )
-    total = await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["stream_id"],
-            set_={"watched_s": room_rules.c.watched_s + watched_s},
-        ).returning(func.coalesce(room_rules.c.watched_s, 0.0))
-    )
-    return float(total.scalar_one())
 
 
 def _user_id(viewer: str) -> UUID | None:

@@ -89,7 +89,7 @@ async def _approve(connection: AsyncConnection, act: Moderation) -> None:
 
 
 async def _set_rule(connection: AsyncConnection, stream_id: UUID, values: dict[str, Any]) -> None:
-    defaults = {"slow_mode_s": 0, "blocked_words": [], "watched_s": 0.0}
+    defaults = {"slow_mode_s": 0, "blocked_words": []}
     rule = insert_into(connection, room_rules).values(stream_id=stream_id, **{**defaults, **values})
     await connection.execute(rule.on_conflict_do_update(index_elements=["stream_id"], set_=values))
 

@@ -42,7 +42,7 @@ room_visits = Table(
     Column("viewer", String(64), primary_key=True),
     Column("first_joined_at", UtcDateTime, nullable=False),
     Column("last_left_at", UtcDateTime),
-    Column("watched_s", Float, nullable=False),
+    Column("country", String(2)),
 )
 
 room_rules = Table(
@@ -52,7 +52,6 @@ room_rules = Table(
     Column("slow_mode_s", Integer, nullable=False),
     Column("pinned_message_id", Uuid),
     Column("blocked_words", JSON, nullable=False),
-    Column("watched_s", Float, nullable=False),
 )
 
 room_moderators = Table(

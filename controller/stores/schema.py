@@ -286,14 +286,6 @@ stream_reactions = Table(
     Column("count", BigInteger, nullable=False),
 )
 
-stream_geography = Table(
-    "stream_geography",
-    metadata,
-    _reference("stream_id", "streams.id", primary_key=True),
-    Column("country", String(2), primary_key=True),
-    Column("viewers", Integer, nullable=False),
-)
-
 stream_viewer_samples = Table(
     "stream_viewer_samples",
     metadata,

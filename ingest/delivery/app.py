@@ -180,12 +180,13 @@ class Delivery:
         stream_id = request.match_info["stream_id"]
         self._seen(request)
         offered = request.query.get("session", "")
-        session = self._viewings.open(stream_id, offered, request.cookies)
+        session = self._viewings.open(stream_id, offered, request)
         return session and f"?session={session}"
 
     def _seen(self, request: web.Request) -> None:
         if self._viewings is not None and "session" in request.query:
-            self._viewings.seen(request.match_info["stream_id"], request.query["session"])
+            stream_id, session = request.match_info["stream_id"], request.query["session"]
+            self._viewings.seen(stream_id, session, request)
 
     def _waiting(self, window: LiveWindow) -> HeldRequests:
         waiting = self._held.get(window)

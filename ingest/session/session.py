@@ -51,8 +51,8 @@ _SPOOLED = frozenset({Codec.H264, Codec.AAC, Codec.MP3})
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """What a session serves: `publication` is the internal name, `url` where to pull it, `spool`
-    the file into which nginx records it (None: it does not)."""
+    """What a session serves: `publication` is the internal name, `url` where to pull it (empty:
+    it cannot be pulled), `spool` the file into which it is recorded (None: it is not)."""
 
     stream_id: str
     publication: str
@@ -112,6 +112,21 @@ class Session:
         )
 
     @property
+    def pulls(self) -> bool:
+        """Whether the media come by a pull, and not through the spool."""
+        return self._pulls
+
+    @property
+    def silent_s(self) -> float:
+        """How long the worker at work has made nothing; 0 without one, or before its first data.
+
+        Beyond the time after which it is killed, that did not help.
+        """
+        if self._worker is None or not self._heard_at or self.state is SessionState.CONNECTING:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._heard_at
+
+    @property
     def worker_pid(self) -> int | None:
         """Process id of the worker at work."""
         return self._worker.pid if self._worker else None
@@ -123,7 +138,7 @@ class Session:
         """
         attempt = 0
         spool = self.spec.spool
-        if spool is not None and not self.media.resumes(spool.name):
+        if spool is not None and self.spec.url and not self.media.resumes(spool.name):
             self._looking = asyncio.create_task(self._look(), name=f"look-{self.spec.publication}")
         try:
             while True:

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.journal_entries import StreamFinished
+from ingest.journal_entries import Checkpoint, StreamFinished
 from ingest.session.health import Lateness, LatenessMeter
 from ingest.settings import Thrift
 from ingest.vod.journal import JournalReader, JournalWriter
@@ -59,6 +59,11 @@ class StreamMedia:
     def lateness(self) -> Lateness:
         """How late parts were listed since this daemon took the stream up."""
         return self._lateness.counted
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the newest Media Segment begins in its spool, and what was in force there."""
+        return self._end.checkpoint
 
     def economize(self, thrift: Thrift) -> None:
         """Take no more disk space than `thrift` allows, from now on."""

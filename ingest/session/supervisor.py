@@ -28,6 +28,9 @@ from ingest.window.live_window import LiveWindow
 
 _RECORD_EVERY_S = 0.5
 _STOP_WAIT_S = 5.0
+_BEYOND_HELP_S = 45.0
+"""Longer than a session takes to notice that its worker hangs, to kill it, and to have another."""
+
 _STORE_WAIT_S = 15.0
 _LOOK_EVERY_S = 0.1
 _STARTING = frozenset({SessionState.REQUESTED, SessionState.CONNECTING, SessionState.PROBING})
@@ -114,6 +117,14 @@ class SessionSupervisor:
     def sessions(self) -> list[Session]:
         """The running sessions."""
         return [*self._sessions.values()]
+
+    def stuck(self) -> list[str]:
+        """Streams whose worker makes nothing and could not be replaced."""
+        return [
+            stream_id
+            for stream_id, session in self._sessions.items()
+            if session.silent_s > _BEYOND_HELP_S
+        ]
 
     def totals(self) -> SessionTotals:
         """What all sessions and streams of this daemon add up to, those that are over included."""

@@ -15,6 +15,7 @@ from tests.bench.packaging import PackagingBench
 from tests.bench.registry import Bench, BenchFailed, Options
 from tests.bench.report import table, write_json
 from tests.bench.uploads import UploadsBench
+from tests.bench.webrtc import WebRtcBench
 
 BENCHES: tuple[Bench, ...] = (
     PackagingBench(),
@@ -24,6 +25,7 @@ BENCHES: tuple[Bench, ...] = (
     HubBench(),
     UploadsBench(),
     LadderBench(),
+    WebRtcBench(),
 )
 RESULTS = Path(__file__).parents[2] / "bench-results"
 _SHARED_MEMORY = Path("/dev/shm")

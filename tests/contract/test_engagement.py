@@ -18,8 +18,8 @@ from controller.errors import (
     StreamNotFound,
     StreamNotLive,
 )
+from controller.stores.room_schema import room_visits
 from controller.stores.schema import (
-    stream_geography,
     stream_reactions,
     stream_viewer_samples,
     stream_viewers,
@@ -108,7 +108,13 @@ async def test_figures_are_read_from_what_the_room_left(world, sale):
     async with world.stores.database.write() as connection:
         for table, rows in (
             (stream_reactions, [{"emoji": "🔥", "count": 7}, {"emoji": "❤️", "count": 2}]),
-            (stream_geography, [{"country": "DE", "viewers": 4}]),
+            (
+                room_visits,
+                [
+                    {"viewer": f"v{n}", "first_joined_at": start, "country": country}
+                    for n, country in enumerate(["DE", "FR", None, "DE"])
+                ],
+            ),
             (
                 stream_viewer_samples,
                 [
@@ -122,7 +128,7 @@ async def test_figures_are_read_from_what_the_room_left(world, sale):
             )
     figures = await world.stores.engagement.figures(stream_id)
     assert figures.reactions == {"🔥": 7, "❤️": 2}
-    assert figures.geography == {"DE": 4}
+    assert figures.geography == {"DE": 2, "FR": 1}
     assert [sample.viewers for sample in figures.timeline] == [10, 20]
     assert figures.timeline[0].at == start + timedelta(seconds=10)
 

@@ -45,7 +45,13 @@ def port_is_free(port: int) -> bool:
 class Running:
     """A started process; what it writes is collected, line by line, and kept."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None = None):
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        inherits: Sequence[int] = (),
+    ):
         self.process = subprocess.Popen(
             list(argv),
             env=dict(env),
@@ -56,6 +62,7 @@ class Running:
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=inherits,
         )
         self.out: list[str] = []
         self.err: list[str] = []

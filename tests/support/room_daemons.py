@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +20,15 @@ _READY_S = 60.0
 class RoomDaemon:
     """A daemon on a port of its own, to be killed and started again."""
 
-    def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        redis_url: str,
+        module: Sequence[str] = ("controller.cli", "serve"),
+        **settings: str,
+    ) -> None:
+        self._module = module
         (self.port,) = free_ports(1)
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")
@@ -35,6 +43,7 @@ class RoomDaemon:
             "GOLIVE_HTTP_LISTEN": f"127.0.0.1:{self.port}",
             "GOLIVE_SPOOL": "false",
             "GOLIVE_RECONNECT_GRACE_S": "3600",
+            **settings,
         }
         self._runs: list[Running] = []
 
@@ -47,7 +56,7 @@ class RoomDaemon:
         return "".join(run.text for run in self._runs)
 
     def start(self) -> None:
-        argv = [sys.executable, "-m", "controller.cli", "serve"]
+        argv = [sys.executable, "-m", *self._module]
         self._runs.append(Running(argv, self._environment))
 
     async def ready(self) -> None:

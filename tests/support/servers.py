@@ -53,10 +53,16 @@ class ApiAnswer:
 class GoliveServer:
     """One data folder with two ports; the server on it can be started and stopped in turn."""
 
-    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         self.data_dir = data_dir
         self.http_port, self.rtmp_port = free_ports(2)
         self.settings = dict(settings or {})
+        self.cwd = cwd
         self.secrets: set[str] = set()
         self._runs: list[Running] = []
 
@@ -99,7 +105,7 @@ class GoliveServer:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")
         }
-        self._runs.append(Running(argv, {**environment, **self.settings}))
+        self._runs.append(Running(argv, {**environment, **self.settings}, self.cwd))
         self.process.wait_for("Ctrl-C stops everything", _READY_S)
         self.secrets.update(_STREAM_KEY.findall("".join(self.process.out)))
 
@@ -260,10 +266,10 @@ class GoliveServer:
 
 @contextmanager
 def golive_server(
-    data_dir: Path, settings: Mapping[str, str] | None = None
+    data_dir: Path, settings: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[GoliveServer]:
     """A ready server; when the block ends well it must stop cleanly and have told no secret."""
-    server = GoliveServer(data_dir, settings)
+    server = GoliveServer(data_dir, settings, cwd)
     try:
         server.start()
         yield server

@@ -11,6 +11,7 @@ WRAPPERS = {
     "aiosqlite": {"controller/stores/database.py"},
     "alembic": {"controller/stores/migration.py", "controller/stores/migrations"},
     "asyncpg": {"controller/stores/driver_errors.py"},
+    "aiortc": {"ingest/webrtc/peer.py", "ingest/webrtc/publisher_peer.py"},
     "av": {
         "controller/dev/test_picture.py",
         "ingest/derive/jpeg.py",
@@ -18,6 +19,8 @@ WRAPPERS = {
         "ingest/derive/reencode.py",
         "ingest/source/pull.py",
         "ingest/transcode",
+        "ingest/webrtc/opus.py",
+        "ingest/webrtc/publisher_codecs.py",
     },
     "boto3": {"ingest/vod/s3_store.py"},
     "huey": {"controller/jobs/huey_queue.py"},

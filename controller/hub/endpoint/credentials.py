@@ -37,7 +37,9 @@ class Caller:
 
 
 class Credentials:
-    """Reads tokens and guest sessions; `address_of` knows about trusted proxies."""
+    """Reads tokens and guest sessions; `address_of` knows about trusted proxies, `country_of` where
+    an address is.
+    """
 
     def __init__(
         self,
@@ -46,12 +48,14 @@ class Credentials:
         networks: GuestNetworks,
         address_of: Callable[[web.Request], str],
         allowed_origins: frozenset[str],
+        country_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self._tokens = tokens
         self._guests = guests
         self._networks = networks
         self._address_of = address_of
         self._allowed_origins = allowed_origins
+        self._country_of = country_of
 
     async def caller(self, request: web.Request) -> Caller:
         """The user of the request's token, a guest without one; NotAuthenticated and so on."""
@@ -86,6 +90,10 @@ class Credentials:
         guest = self._guests.recognise(session)
         network = self._networks.network_of(self._address_of(request))
         return Caller(None, guest.viewer, guest.token, network)
+
+    def country(self, request: web.Request) -> str | None:
+        """Where the request comes from; None when that is not known."""
+        return self._country_of(self._address_of(request))
 
     def is_origin_allowed(self, request: web.Request) -> bool:
         """Whether the page that opens the connection may: pages elsewhere send an Origin."""

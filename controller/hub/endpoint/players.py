@@ -4,20 +4,23 @@
 cache answers its playlists. It is sent every `repeatAfterSeconds`; a page that is left may say so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
 from controller.errors import FieldError, InvalidRequest, MalformedJson, PayloadTooLarge
+from controller.hub.cmcd import read_request
 from controller.hub.commands import read_stream_id
 from controller.hub.endpoint.credentials import GUEST_COOKIE, Caller, Credentials, token_of
 from controller.hub.guests import GuestSessions
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
+from controller.hub.quality import QualityBook
 from controller.hub.viewing_sessions import ViewingSessions
 from controller.hub.watchers import Watchers
+from ingest import PlayerRequest
 
 SESSION_MAX = 256
 """Characters."""
@@ -30,27 +33,37 @@ class PlayerSessions:
     """The media plane's `ViewingSessions`: a browser's player is the guest of its cookie."""
 
     def __init__(
-        self, watchers: Watchers, sessions: ViewingSessions, guests: GuestSessions
+        self,
+        watchers: Watchers,
+        sessions: ViewingSessions,
+        guests: GuestSessions,
+        country_of: Callable[[PlayerRequest], str | None],
+        quality: QualityBook,
     ) -> None:
         self._watchers = watchers
         self._sessions = sessions
         self._guests = guests
+        self._country_of = country_of
+        self._quality = quality
 
-    def open(self, stream_id: str, offered: str, cookies: Mapping[str, str]) -> str:
+    def open(self, stream_id: str, offered: str, request: PlayerRequest) -> str:
         """See ingest's `ViewingSessions.open`."""
         stream = _uuid(stream_id)
         if stream is None:
             return ""
         if offered and self._sessions.read(stream, offered) is not None:
             return offered
-        guest = self._guests.recognise(cookies.get(GUEST_COOKIE, ""))
+        guest = self._guests.recognise(request.cookies.get(GUEST_COOKIE, ""))
         return self._sessions.issue(stream, guest.viewer)
 
-    def seen(self, stream_id: str, session: str) -> None:
+    def seen(self, stream_id: str, session: str, request: PlayerRequest) -> None:
         """See ingest's `ViewingSessions.seen`."""
         stream = _uuid(stream_id)
         if stream is not None:
-            self._watchers.seen(stream, session)
+            self._watchers.seen(stream, session, lambda: self._country_of(request))
+            told = read_request(request.query, request.headers)
+            if told is not None:
+                self._quality.told(stream, told)
 
 
 class _Beacon(msgspec.Struct):
@@ -85,7 +98,7 @@ class WatchingEndpoint:
         if beacon.leaving:
             self._watchers.left(stream_id, session)
         elif is_known:
-            self._watchers.seen(stream_id, session)
+            self._watchers.seen(stream_id, session, lambda: self._credentials.country(request))
         data = {"session": session, "repeatAfterSeconds": self._repeat_s}
         return web.json_response(
             {"success": True, "data": data}, headers={"Cache-Control": "no-store"}

@@ -191,7 +191,12 @@ class SocketIoEndpoint:
         if request.query.get("transport") == "websocket":
             wire.transport = request.transport
         connection = self._hub.connect(
-            wire, caller.identity, caller.viewer, caller.guest_token, caller.network
+            wire,
+            caller.identity,
+            caller.viewer,
+            caller.guest_token,
+            caller.network,
+            self._credentials.country(request),
         )
         self._connections[sid] = (connection, request, eio_sid)
         self._wires[eio_sid] = wire

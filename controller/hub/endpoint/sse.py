@@ -91,7 +91,12 @@ class SseEndpoint:
         is_chunked = request.version >= HttpVersion11
         wire = SseWire(self._chunked if is_chunked else self._plain)
         connection = self._hub.connect(
-            wire, caller.identity, caller.viewer, caller.guest_token, caller.network
+            wire,
+            caller.identity,
+            caller.viewer,
+            caller.guest_token,
+            caller.network,
+            self._credentials.country(request),
         )
         response = web.StreamResponse(headers=_HEADERS)
         try:

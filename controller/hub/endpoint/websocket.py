@@ -109,7 +109,12 @@ class WebSocketEndpoint:
             await wire.closed()
             return socket
         connection = self._hub.connect(
-            wire, caller.identity, caller.viewer, caller.guest_token, caller.network
+            wire,
+            caller.identity,
+            caller.viewer,
+            caller.guest_token,
+            caller.network,
+            self._credentials.country(request),
         )
         try:
             await _Reader(self._hub, self._credentials, request, self._limits, connection).read(

@@ -6,6 +6,7 @@ from controller.stores import (  # noqa: F401  their tables belong to the metada
     derived_schema,
     job_schema,
     room_schema,
+    watching_schema,
 )
 from controller.stores.schema import metadata
 

@@ -103,11 +103,10 @@ def an_act(stream_id: UUID, kind: ModerationKind, **fields) -> Moderation:
 
 
 async def test_figures_add_up(stores, rooms, stream_id, users):
-    visits = (Visit(str(users[1]), users[1], NOW), Visit("anon-1", None, NOW))
+    visits = (Visit(str(users[1]), users[1], NOW, 1, "DE"), Visit("anon-1", None, NOW, 2))
     message, held = a_message(stream_id), a_message(stream_id, 1, is_held=True)
     await rooms.record(
-        stream_id,
-        RoomFigures(2, 5, visits, (), 30.0, {"❤️": 3, "🔥": 1}, (message, held), NOW),
+        stream_id, RoomFigures(2, 5, visits, (), {"❤️": 3, "🔥": 1}, (message, held), "one", 1)
     )
     later = NOW + timedelta(seconds=20)
     await rooms.record(
@@ -115,24 +114,37 @@ async def test_figures_add_up(stores, rooms, stream_id, users):
         RoomFigures(
             viewers_now=1,
             peak_viewers=3,
-            visits=(Visit("anon-1", None, later), Visit("anon-2", None, later)),
-            leavings=(Leaving(str(users[1]), users[1], later, 20.0),),
-            watched_s=15.0,
+            visits=(Visit("anon-1", None, later, 1, "FR"), Visit("anon-2", None, later, 2, "FR")),
+            leavings=(Leaving(str(users[1]), users[1], NOW, later, 1),),
             reactions={"❤️": 2},
             messages=(message,),  # once more, after an answer that was lost
-            sample_at=NOW,
+            holder="other",
+            number=1,
         ),
     )
     counters = (await stores.streams.get(stream_id)).counters
     assert (counters.viewers_now, counters.peak_viewers) == (1, 5)
     assert (counters.total_views, counters.unique_viewers) == (4, 3)
     assert (counters.total_likes, counters.chat_messages) == (6, 1)
-    assert counters.average_watch_time_s == pytest.approx(15.0)
     figures = await stores.engagement.figures(stream_id)
     assert figures.reactions == {"❤️": 5, "🔥": 1}
-    assert [(one.at, one.viewers) for one in figures.timeline] == [(NOW, 1)]
+    assert figures.geography == {"DE": 1, "FR": 1}
     page, total = await stores.engagement.viewers(stream_id, PageRequest(10, None))
     assert (total, [one.user_id for one in page.items]) == (1, [users[1]])
+
+
+async def test_what_is_told_twice_is_added_once(stores, rooms, stream_id):
+    told = RoomFigures(
+        1, 1, (Visit("anon-1", None, NOW, 1),), reactions={"🔥": 2}, holder="one", number=7
+    )
+    await rooms.record(stream_id, told)
+    for again in (told, replace(told, number=6)):
+        await rooms.record(stream_id, again)
+    await asyncio.gather(*(rooms.record(stream_id, replace(told, number=8)) for _ in range(4)))
+    counters = (await stores.streams.get(stream_id)).counters
+    assert (counters.total_likes, counters.total_views, counters.unique_viewers) == (4, 2, 1)
+    await rooms.record(stream_id, replace(told, holder="other"))
+    assert (await stores.streams.get(stream_id)).counters.total_likes == 6
 
 
 async def test_a_viewer_who_is_not_in_the_directory_spoils_nothing(stores, rooms, stream_id):
@@ -219,41 +231,17 @@ async def test_present_viewers_can_be_set_right(stores, rooms, stream_id):
     assert await rooms.streams_with_viewers() == [stream_id]
 
 
-async def test_each_viewers_watch_time_adds_up(stores, rooms, stream_id, users):
-    viewer = str(users[1])
-    visits = (Visit(viewer, users[1], NOW), Visit("anon-1", None, NOW))
-    await rooms.record(
-        stream_id, RoomFigures(2, 2, visits, watched_by={viewer: 30.0, "anon-1": 4.5})
-    )
-    later = NOW + timedelta(seconds=40)
-    leaving = Leaving(viewer, users[1], later, 10.0)
-    await rooms.record(
-        stream_id, RoomFigures(1, 2, leavings=(leaving,), watched_by={"anon-1": -0.5, "x": 1.0})
-    )
-    assert await watched(stores, stream_id) == {
-        viewer: (pytest.approx(40.0), later),
-        "anon-1": (pytest.approx(4.0), None),
-    }
-
-
 async def test_who_went_with_a_dead_daemon_has_left(stores, rooms, stream_id, users):
     viewer = str(users[1])
     visits = (Visit(viewer, users[1], NOW), Visit("anon-1", None, NOW), Visit("anon-2", None, NOW))
     await rooms.record(stream_id, RoomFigures(3, 3, visits))
     await rooms.set_viewers_now(stream_id, 1, [viewer, "anon-1", "anon-unknown"])
     assert (await stores.streams.get(stream_id)).counters.viewers_now == 1
-    left = {who for who, (_, at) in (await watched(stores, stream_id)).items() if at is not None}
-    assert left == {viewer, "anon-1"}
     async with stores.database.read() as connection:
+        gone = select(room_visits.c.viewer).where(room_visits.c.last_left_at.is_not(None))
+        assert set((await connection.execute(gone)).scalars()) == {viewer, "anon-1"}
         rows = await connection.execute(select(stream_viewers.c.left_at))
         assert [at is not None for at in rows.scalars()] == [True]
-
-
-async def watched(stores, stream_id):
-    query = select(room_visits).where(room_visits.c.stream_id == stream_id)
-    async with stores.database.read() as connection:
-        rows = (await connection.execute(query)).all()
-    return {row.viewer: (row.watched_s, row.last_left_at) for row in rows}
 
 
 async def test_a_stream_that_is_gone_is_said_to_be(rooms):

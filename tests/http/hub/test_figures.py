@@ -15,6 +15,7 @@ from controller.hub.service import RoomCollaborators, RoomService
 from controller.hub.viewing_sessions import ViewingSessions
 from controller.stores.migration import migrate
 from controller.stores.opening import open_stores
+from controller.stores.quality import SqlQuality
 from controller.stores.room import SqlRooms
 from controller.stores.schema import streams
 from tests.http.hub.running_hub import WallTime
@@ -56,6 +57,7 @@ async def test_the_streams_counters_are_those_of_its_room(stores):
         AlwaysReady(),
         time,
         ViewingSessions(b"v" * 32),
+        SqlQuality(stores.database),
     )
     realtime = MemoryRealtime(time.monotonic_s, limits.log_events)
     service = RoomService(given, realtime, limits, time)

@@ -116,6 +116,7 @@ def test_an_outdated_database_is_told(golive, tmp_path):
 
 def test_who_only_verifies_tokens_does_not_sign_them(golive, monkeypatch):
     monkeypatch.setenv("GOLIVE_AUTH_ALGORITHM", "RS256")
+    monkeypatch.setenv("GOLIVE_AUTH_JWKS_URL", "https://issuer.example/keys")
     assert "RS256" in golive("token", "alice", status=1).stderr
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-COMMANDS = ["dev", "demo", "serve", "migrate"]
+COMMANDS = ["dev", "demo", "serve", "migrate", "config"]
 
 
 def golive(*arguments: str) -> subprocess.CompletedProcess:
@@ -42,7 +42,7 @@ def test_a_wrong_setting_is_told_without_its_value(tmp_path, monkeypatch):
     answer = golive("migrate", "--data", str(tmp_path))
 
     assert answer.returncode == 2
-    assert answer.stderr.startswith("golive migrate: part_target_s: ")
+    assert answer.stderr.startswith("golive migrate: GOLIVE_PART_TARGET_S: part_target_s - ")
     assert "hunter2" not in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
 

@@ -12,6 +12,7 @@ import msgspec
 
 from controller.domain.access import Standing
 from controller.domain.people import Identity, Role
+from controller.domain.quality import PlayerSession
 from controller.domain.room import KeptRoom, Moderation, Readiness, RoomFigures
 from controller.domain.states import IngestState, StreamStatus
 from controller.domain.streams import Audience, Stream, StreamOptions
@@ -129,6 +130,8 @@ class RoomMemory:
         self.figures: list[RoomFigures] = []
         self.moderations: list[Moderation] = []
         self.viewers_now: dict[UUID, int] = {}
+        self.beats: list[datetime] = []
+        self.summed_up: list[UUID] = []
         self.is_down = False
 
     async def load(self, stream_id: UUID) -> KeptRoom:
@@ -139,6 +142,32 @@ class RoomMemory:
         self._require()
         self.figures.append(figures)
         self.viewers_now[stream_id] = figures.viewers_now
+
+    async def beat(self, holder: str, at: datetime) -> None:
+        self._require()
+        self.beats.append(at)
+
+    async def sum_up(self, stream_id: UUID) -> None:
+        self._require()
+        self.summed_up.append(stream_id)
+
+    def stays(self) -> list[tuple[str, float, float]]:
+        """Who watched from when until when; until the last beat who has not been seen to go."""
+        ends = {
+            one.number: one.left_at
+            for figures in self.figures
+            for one in figures.leavings
+            if not one.is_cut
+        }
+        return [
+            (
+                visit.viewer,
+                (visit.joined_at - START).total_seconds(),
+                (ends.get(visit.number, self.beats[-1]) - START).total_seconds(),
+            )
+            for figures in self.figures
+            for visit in figures.visits
+        ]
 
     async def moderate(self, moderation: Moderation) -> None:
         self._require()
@@ -160,6 +189,19 @@ class RoomMemory:
     def _require(self) -> None:
         if self.is_down:
             raise StoreUnavailable
+
+
+class QualityMemory:
+    """A QualityStore that keeps what it was told last; `is_down` makes it refuse."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[tuple[UUID, str], PlayerSession] = {}
+        self.is_down = False
+
+    async def keep(self, holder: str, sessions) -> None:
+        if self.is_down:
+            raise StoreUnavailable
+        self.sessions |= {(one.stream_id, one.session): one for one in sessions}
 
 
 class AlwaysReady:
@@ -223,6 +265,7 @@ class Installation:
         self.media_time_s: float | None = None
         self.realtime = realtime or MemoryRealtime(self.time.monotonic_s, self.limits.log_events)
         self.sessions = ViewingSessions(b"v" * 32)
+        self.quality = QualityMemory()
         given = RoomCollaborators(
             self.streams,
             self.users,
@@ -230,6 +273,7 @@ class Installation:
             AlwaysReady(),
             self.time,
             self.sessions,
+            self.quality,
             lambda _stream_id, _at: self.media_time_s,
         )
         self.service = RoomService(given, self.realtime, self.limits, self.time)

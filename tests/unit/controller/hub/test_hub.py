@@ -368,8 +368,13 @@ async def test_the_stream_gets_the_figures_of_its_room(place):
     assert [message.text for message in figures.messages] == ["hello"]
     assert figures.messages[0].stream_time_s == pytest.approx(2.0)
     assert figures.reactions == {"❤️": 1}
-    assert figures.leavings[0].watched_s == pytest.approx(11.0)
-    assert figures.watched_s == pytest.approx(12.0 + 11.0)
+    assert sorted(place.store.stays(), key=str) == sorted(
+        [
+            (str(ann.user_id), 0.0, pytest.approx(12.0)),
+            ("anon-1", pytest.approx(1.0), pytest.approx(12.0)),
+        ],
+        key=str,
+    )
 
 
 async def test_what_the_store_refuses_is_written_later(place):
@@ -520,19 +525,69 @@ async def test_a_position_that_never_comes_is_answered_with_a_snapshot():
     assert [one["message"] for one in joined["history"]] == ["one"]
 
 
-async def test_watch_time_is_booked_now_and_then_so_that_a_crash_costs_little():
-    place = Installation(HubLimits(book_s=30.0))
+async def test_a_crash_costs_no_more_than_what_came_after_the_last_tick(place):
     stream, ann = place.streams.add(), a_user()
-    connection, _ = await place.joined(stream, ann)
+    await place.joined(stream, ann)
     place.time.pass_by(40)
     await place.service.upkeep.tick()
+    place.time.pass_by(40)
     await place.service.upkeep.tick()
-    booked = sum(f.watched_by.get(str(ann.user_id), 0.0) for f in place.store.figures)
-    assert booked == pytest.approx(41)
-    place.time.pass_by(5)
+    assert place.store.stays() == [(str(ann.user_id), 0.0, pytest.approx(81.0))]
+    assert place.store.summed_up == [stream.id] * 2
+
+
+async def test_the_very_same_is_told_again_when_the_store_did_not_answer(place):
+    stream = place.streams.add()
+    connection, _ = await place.joined(stream, a_user())
+    place.store.is_down = True
+    await place.service.upkeep.tick()
+    ledger = place.service._rooms.find(stream.id).ledger
+    told = ledger.pending
+    react = {"stream_id": str(stream.id), "emoji": "❤️"}
+    await place.hub.handle(connection, "stream_reaction", react)
+    await place.service.upkeep.tick()
+    assert ledger.pending is told
+    assert not ledger.is_empty
+    place.store.is_down = False
+    await place.service.upkeep.tick()
+    first, second = place.store.figures
+    assert first is told
+    assert (second.reactions, second.visits) == ({"❤️": 1}, ())
+    assert second.number > first.number
+    assert second.holder == first.holder
+    assert ledger.is_empty
+
+
+async def test_whoever_goes_because_the_daemon_stops_is_expected_back(place):
+    stream = place.streams.add()
+    _, _ = await place.joined(stream, a_user())
+    leaver, _ = await place.joined(stream, viewer="anon-1")
+    place.hub.disconnect(leaver)
+    connections = place.hub.connections
+    closing = asyncio.create_task(place.service.close())
+    await idle()
+    for connection in connections:
+        place.hub.disconnect(connection)
+    await closing
+    leavings = [one for figures in place.store.figures for one in figures.leavings]
+    assert [one.is_cut for one in leavings] == [False, True]
+    assert place.store.beats[-1] == place.time.now()
+
+
+async def test_figures_are_summed_up_once_a_stream_is_over_and_again_for_who_was_missed_late(place):
+    stream, ann = place.streams.add(), a_user()
+    connection, _ = await place.joined(stream, ann)
+    await place.service.upkeep.tick()
+    before = len(place.store.summed_up)
+    await place.service.announcer.ended(place.ended(stream))
+    assert len(place.store.summed_up) == before + 1
+    for _ in range(3):
+        await place.service.upkeep.tick()
+    assert len(place.store.summed_up) == before + 2
     place.hub.disconnect(connection)
-    await place.hub.settle(stream.id)
-    assert place.store.figures[-1].leavings[0].watched_s == pytest.approx(5)
+    for _ in range(3):
+        await place.service.upkeep.tick()
+    assert len(place.store.summed_up) == before + 3
 
 
 async def test_what_a_dead_daemon_had_not_written_another_writes_from_the_log(place):

@@ -68,9 +68,7 @@ async def test_watch_time_ends_with_the_last_request_and_not_when_it_is_missed(p
     await place.hub.settle(stream.id)
 
     [leaving] = [one for figures in place.store.figures for one in figures.leavings]
-    own = sum(f.watched_by.get(guest, 0.0) for f in place.store.figures) + leaving.watched_s
-    assert own == pytest.approx(60)
-    assert sum(f.watched_s for f in place.store.figures) == pytest.approx(60)
+    assert place.store.stays() == [(guest, 0.0, pytest.approx(60))]
     assert (place.time.now() - leaving.left_at).total_seconds() == pytest.approx(21)
 
 
@@ -111,7 +109,19 @@ async def test_a_player_that_outlives_its_socket_is_not_cut_short(place, stream)
     place.time.pass_by(LIMITS.unseen_s)
     await tick(place)
     await place.hub.settle(stream.id)
-    assert sum(f.watched_s for f in place.store.figures) == pytest.approx(10)
+    assert place.store.stays() == [(guest, 0.0, pytest.approx(10))]
+
+
+async def test_a_player_has_watched_from_its_first_request_and_not_from_the_next_tick(
+    place, stream
+):
+    guest = a_guest()
+    play(place, stream, guest)
+    place.time.pass_by(0.75)
+    await tick(place)
+    place.time.pass_by(2)
+    await tick(place)
+    assert place.store.stays() == [(guest, 0.0, pytest.approx(2.75))]
 
 
 async def test_what_is_no_session_of_ours_is_ignored_and_counted(place, stream):

@@ -1,5 +1,6 @@
 """What the public nginx serves from disk, what it asks the daemon, and what it hides."""
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -7,10 +8,16 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
+from controller.hub.endpoint.player_log import PlayerLog
+from controller.hub.limits import HubLimits
+from controller.hub.quality import QualityBook
 from tests.support.processes import wait_until
+from tests.unit.controller.hub.doubles import HeldTime, QualityMemory
 from tests.unit.controller.nginx.conftest import STREAM, Edge
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -259,3 +266,41 @@ def test_the_access_log_has_neither_queries_nor_keys(edge):
     assert re.search(r'"GET /api/v1/marker HTTP/1.1" 200 \d+ \d', text)
     assert "very-secret" not in text
     assert "sk_0123" not in text
+
+
+async def test_what_players_tell_with_requests_for_files_comes_to_the_daemon(edge):
+    store, time = QualityMemory(), HeldTime()
+    book = QualityBook(store, "holder", HubLimits(), time)
+    log = PlayerLog(edge.data / "run" / "players.sock", book)
+    await log.open()
+    try:
+        edge.write(edge.live / "video/segment-30.m4s")
+        path = f"/live/{STREAM}/video/segment-30.m4s"
+        told = 'br=4000,d=2000,ot=v,sid="by-query",bs'
+        headers = {"CMCD-Object": "br=1000,d=2000,ot=v", "CMCD-Session": 'sid="by \\"headers"'}
+        for query, sent in (
+            ("", {}),
+            ("?CMCD=" + quote(told), {}),
+            ("?session=x&CMCD=nonsense", {}),
+            ("", headers),
+        ):
+            answer = await asyncio.to_thread(ask, edge, path + query, **sent)
+            assert answer.status == 200
+        async with asyncio.timeout(30):
+            while book.statistics.told < 2:
+                await asyncio.sleep(0.02)
+        await book.write(all_of_it=True)
+    finally:
+        await log.close()
+    assert (book.statistics.told, log.malformed) == (2, 0)
+    assert {stream_id for stream_id, _ in store.sessions} == {UUID(STREAM)}
+    sessions = sorted(store.sessions.values(), key=lambda one: one.bits)
+    assert [(one.bits, one.rebuffers) for one in sessions] == [(2_000_000, 0), (8_000_000, 1)]
+    # Nobody listens any more: files are served all the same.
+    assert (await asyncio.to_thread(ask, edge, f"{path}?CMCD={quote(told)}")).status == 200
+
+
+def test_pages_elsewhere_may_send_client_data_in_headers(edge):
+    edge.write(edge.live / "video/segment-30.m4s")
+    answer = ask(edge, f"/live/{STREAM}/video/segment-30.m4s", "OPTIONS")
+    assert "CMCD-Session" in answer.header("Access-Control-Allow-Headers")[0]

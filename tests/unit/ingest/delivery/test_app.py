@@ -518,11 +518,11 @@ class Door:
         self.seen_sessions: list[tuple[str, str]] = []
         self.opened: list[tuple[str, str, dict]] = []
 
-    def open(self, stream_id, offered, cookies):
-        self.opened.append((stream_id, offered, dict(cookies)))
+    def open(self, stream_id, offered, request):
+        self.opened.append((stream_id, offered, dict(request.cookies)))
         return offered if offered.startswith("good") else "good-new"
 
-    def seen(self, stream_id, session):
+    def seen(self, stream_id, session, request):
         self.seen_sessions.append((stream_id, session))
 
 
