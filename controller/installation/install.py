@@ -20,7 +20,7 @@ from controller.installation.places import (
     USER,
     Root,
 )
-from controller.installation.rendering import UNITS, InstalledFile, render_files
+from controller.installation.rendering import UNITS, InstalledFile, render_files, stream_module
 from controller.installation.system import System
 from controller.settings import Settings
 
@@ -62,6 +62,7 @@ class Installation:
         settings_file = self._put(InstalledFile(CONFIG, reference(STANDARD), 0o640))
         self._root.of(CREDENTIALS).mkdir(mode=0o750, parents=True, exist_ok=True)
         settings = self._settings()
+        _require_stream_module(self._root, settings, nginx)
         rendered = render_files(settings, nginx, release.program)
         changes = [settings_file, *map(self._put, rendered)]
         before, self._manifest.release = self._manifest.release, release.version
@@ -140,6 +141,15 @@ class Installation:
     def _tell(self, change: Changed) -> None:
         if change.change is not Change.UNCHANGED:
             self._say(f"{change.change}: {change.path}")
+
+
+def _require_stream_module(root: Root, settings: Settings, nginx: Nginx) -> None:
+    module = stream_module(nginx)
+    if settings.tls_certificate and module is not None and not root.of(module).is_file():
+        raise InstallationError(
+            f"nginx's stream module, which RTMPS needs, is missing below {root.folder}: "
+            "apt-get install libnginx-mod-stream"
+        )
 
 
 def _nginx(root: Root) -> Nginx:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from controller.dev.nginx_config import NginxPlan, render_http, render_rtmp
-from controller.dev.prerequisites import Nginx
+from controller.dev.nginx_config import (
+    NginxPlan,
+    TlsPlan,
+    proxies_elsewhere,
+    render_http,
+    render_rtmp,
+)
+from controller.dev.prerequisites import STREAM_MODULE, Nginx
 from controller.installation.errors import InstallationError
 from controller.installation.places import (
     CONFIG,
@@ -31,6 +37,8 @@ _TEMPLATE_DIRS = (
 _FIRST_FREE_PORT = 1024
 _BIND = "CAP_NET_BIND_SERVICE"
 _OPEN_FILES = 65_536
+_RTMP_PROXY = "127.0.0.1:1937"
+"""Where RTMPS, once decrypted, is passed on to nginx-rtmp."""
 # systemd expands `%` and `$`, and takes white space for the end of a word.
 _UNIT_SAFE = re.compile(r"[A-Za-z0-9_./@+:-]+")
 
@@ -77,6 +85,7 @@ def render_files(settings: Settings, nginx: Nginx, program: Path) -> list[Instal
 
 def _values(settings: Settings, nginx: Nginx, program: Path) -> dict[str, str]:
     layout = InstalledLayout.of(settings)
+    has_tls = settings.tls_certificate is not None
     written = dict.fromkeys(map(str, (layout.data_dir, layout.spool_dir, layout.objects_dir)))
     values = {
         "user": USER,
@@ -101,8 +110,12 @@ def _values(settings: Settings, nginx: Nginx, program: Path) -> dict[str, str]:
     return {
         **values,
         "write_paths": " ".join(written),
-        "http_capabilities": _capabilities(settings.public_http_listen),
-        "rtmp_capabilities": _capabilities(settings.public_rtmp_listen),
+        "http_capabilities": _capabilities(
+            [*settings.public_http_listen, *(settings.public_https_listen if has_tls else ())]
+        ),
+        "rtmp_capabilities": _capabilities(
+            [*settings.public_rtmp_listen, *(settings.public_rtmps_listen if has_tls else ())]
+        ),
     }
 
 
@@ -132,6 +145,8 @@ def _nginx_plan(settings: Settings, nginx: Nginx) -> NginxPlan:
         control_listen=settings.nginx_control,
         player_log=str(settings.player_log or layout.player_socket),
         requests_per_s=settings.requests_per_s,
+        real_ip_from=proxies_elsewhere(settings.trusted_proxies),
+        tls=_tls_plan(settings, nginx),
         rtmp_module=nginx.rtmp_module,
         spool=settings.spool,
         private_vods=bool(settings.bucket_url and settings.private_store_url),
@@ -139,6 +154,25 @@ def _nginx_plan(settings: Settings, nginx: Nginx) -> NginxPlan:
         http_workers="auto",
         open_files=_OPEN_FILES,
     )
+
+
+def _tls_plan(settings: Settings, nginx: Nginx) -> TlsPlan | None:
+    """HTTPS and RTMPS where there is a certificate."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return TlsPlan(
+        certificate=settings.tls_certificate,
+        key=settings.tls_key,
+        https_listen=tuple(settings.public_https_listen),
+        rtmps_listen=tuple(settings.public_rtmps_listen),
+        rtmp_proxy_listen=_RTMP_PROXY,
+        stream_module=stream_module(nginx),
+    )
+
+
+def stream_module(nginx: Nginx) -> Path | None:
+    """Where the module that RTMPS needs belongs; None where modules are compiled in."""
+    return nginx.rtmp_module.with_name(STREAM_MODULE) if nginx.rtmp_module else None
 
 
 def _render(name: str, values: dict[str, str]) -> str:

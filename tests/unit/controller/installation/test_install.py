@@ -73,6 +73,25 @@ def test_what_the_settings_say_is_what_nginx_and_the_units_get(image, tmp_path):
     assert "PrivateUsers=yes" in nginx
 
 
+def test_a_certificate_brings_https_and_rtmps(image):
+    image.install()
+    edit(image, CONFIG, '# tls_certificate = ""', 'tls_certificate = "/etc/ssl/golive.pem"')
+    edit(image, CONFIG, '# tls_key = ""', 'tls_key = "/etc/ssl/golive.key"')
+    with pytest.raises(InstallationError, match="apt-get install libnginx-mod-stream"):
+        image.install()
+    image.of("/usr/lib/nginx/modules/ngx_stream_module.so").touch()
+    image.install()
+
+    http, rtmp = (
+        image.of(f"/etc/golive/nginx/{name}.conf").read_text() for name in ("http", "rtmp")
+    )
+    assert "listen 443 ssl http2;" in http
+    assert 'ssl_certificate_key "/etc/ssl/golive.key";' in http
+    assert 'load_module "/usr/lib/nginx/modules/ngx_stream_module.so";' in rtmp
+    assert "listen [::]:1936 ssl so_keepalive" in rtmp
+    assert "listen 127.0.0.1:1937 proxy_protocol;" in rtmp
+
+
 def test_a_shell_s_own_settings_are_not_the_services(image, monkeypatch):
     monkeypatch.setenv("GOLIVE_DATA_DIR", "/home/me/var")
     image.install()
