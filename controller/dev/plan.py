@@ -140,7 +140,7 @@ def make_plan(
             open_files=_at_most_hard(resource.RLIMIT_NOFILE, _OPEN_FILES),
             tls=tls,
             requests_per_s=settings.requests_per_s,
-            real_ip_from=_proxies_elsewhere(settings.trusted_proxies),
+            real_ip_from=proxies_elsewhere(settings.trusted_proxies),
         ),
     )
     rtmp = _nginx(nginx, layout, "nginx-rtmp", rtmp_conf, environment)
@@ -235,7 +235,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _proxies_elsewhere(addresses: Sequence[str]) -> tuple[str, ...]:
+def proxies_elsewhere(addresses: Sequence[str]) -> tuple[str, ...]:
     """Trusted proxies that are not on this host, whose nginx is the proxy in question; what is no
     address is left to the daemon to refuse."""
     found = []

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from controller.dev.nginx_config import NginxPlan, render_http, render_rtmp
+from controller.dev.nginx_config import NginxPlan, TlsPlan, render_http, render_rtmp
+from controller.dev.plan import LOOPBACK, proxies_elsewhere
 from controller.dev.prerequisites import Nginx
 from controller.installation.errors import InstallationError
 from controller.installation.places import (
@@ -31,6 +32,7 @@ _TEMPLATE_DIRS = (
 _FIRST_FREE_PORT = 1024
 _BIND = "CAP_NET_BIND_SERVICE"
 _OPEN_FILES = 65_536
+_RTMP_PROXY_PORT = 19_359
 # systemd expands `%` and `$`, and takes white space for the end of a word.
 _UNIT_SAFE = re.compile(r"[A-Za-z0-9_./@+:-]+")
 
@@ -55,14 +57,17 @@ class InstalledFile:
     mode: int = 0o644
 
 
-def render_files(settings: Settings, nginx: Nginx, program: Path) -> list[InstalledFile]:
+def render_files(
+    settings: Settings, nginx: Nginx, stream_module: Path | None, program: Path
+) -> list[InstalledFile]:
     """Everything but the settings file. Raises InstallationError.
 
+    stream_module: what RTMPS needs of nginx; None when it is compiled in.
     program: the `golive` that the units run.
     """
     values = _values(settings, nginx, program)
     units = [InstalledFile(UNIT_DIR / name, _render(f"{name}.j2", values)) for name in UNITS]
-    plan = _nginx_plan(settings, nginx)
+    plan = _nginx_plan(settings, nginx, stream_module)
     lib = UNIT_DIR.parents[1]
     return [
         InstalledFile(lib / "sysusers.d" / "golive.conf", _render("sysusers.conf.j2", values)),
@@ -98,11 +103,16 @@ def _values(settings: Settings, nginx: Nginx, program: Path) -> dict[str, str]:
     for name, value in values.items():
         if not _UNIT_SAFE.fullmatch(value):
             raise InstallationError(f"{name}: systemd cannot use {value!r}: choose another")
+    secure = settings.tls_certificate is not None
     return {
         **values,
         "write_paths": " ".join(written),
-        "http_capabilities": _capabilities(settings.public_http_listen),
-        "rtmp_capabilities": _capabilities(settings.public_rtmp_listen),
+        "http_capabilities": _capabilities(
+            [*settings.public_http_listen, *(settings.public_https_listen if secure else ())]
+        ),
+        "rtmp_capabilities": _capabilities(
+            [*settings.public_rtmp_listen, *(settings.public_rtmps_listen if secure else ())]
+        ),
     }
 
 
@@ -121,7 +131,20 @@ def _capabilities(addresses: list[str]) -> str:
     return _BIND if min(ports) < _FIRST_FREE_PORT else ""
 
 
-def _nginx_plan(settings: Settings, nginx: Nginx) -> NginxPlan:
+def _tls_plan(settings: Settings, stream_module: Path | None) -> TlsPlan | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return TlsPlan(
+        certificate=settings.tls_certificate,
+        key=settings.tls_key,
+        https_listen=tuple(settings.public_https_listen),
+        rtmps_listen=tuple(settings.public_rtmps_listen),
+        rtmp_proxy_listen=f"{LOOPBACK}:{_RTMP_PROXY_PORT}",
+        stream_module=stream_module,
+    )
+
+
+def _nginx_plan(settings: Settings, nginx: Nginx, stream_module: Path | None) -> NginxPlan:
     layout = InstalledLayout.of(settings)
     return NginxPlan(
         layout=layout,
@@ -132,6 +155,8 @@ def _nginx_plan(settings: Settings, nginx: Nginx) -> NginxPlan:
         control_listen=settings.nginx_control,
         player_log=str(settings.player_log or layout.player_socket),
         requests_per_s=settings.requests_per_s,
+        real_ip_from=proxies_elsewhere(settings.trusted_proxies),
+        tls=_tls_plan(settings, stream_module),
         rtmp_module=nginx.rtmp_module,
         spool=settings.spool,
         private_vods=bool(settings.bucket_url and settings.private_store_url),

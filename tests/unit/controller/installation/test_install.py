@@ -67,10 +67,29 @@ def test_what_the_settings_say_is_what_nginx_and_the_units_get(image, tmp_path):
     assert "listen 8080;" in image.of(HTTP_CONF).read_text()
     assert 'root "/mnt/vods";' in image.of(HTTP_CONF).read_text()
     assert 'record_path "/mnt/spool"' in image.of("/etc/golive/nginx/rtmp.conf").read_text()
-    assert "ReadWritePaths=/var/lib/golive /mnt/spool /mnt/vods" in image.of(DAEMON).read_text()
+    assert (
+        "ReadWritePaths=/var/lib/golive /mnt/spool /mnt/vods /run/golive"
+        in image.of(DAEMON).read_text()
+    )
     nginx = image.of(DAEMON.replace("golive.", "golive-nginx.")).read_text()
     assert "CAP_NET_BIND_SERVICE" not in nginx
     assert "PrivateUsers=yes" in nginx
+
+
+def test_a_certificate_brings_https_and_rtmps(image):
+    image.install()
+    assert "ssl" not in image.of("/etc/golive/nginx/rtmp.conf").read_text()
+    edit(image, CONFIG, '# tls_certificate = ""', 'tls_certificate = "/etc/golive/tls/chain.pem"')
+    edit(image, CONFIG, '# tls_key = ""', 'tls_key = "/etc/golive/tls/key.pem"')
+    edit(
+        image, CONFIG, '# trusted_proxies = ["127.0.0.1", "::1"]', 'trusted_proxies = ["192.0.2.7"]'
+    )
+    image.install()
+    http = image.of(HTTP_CONF).read_text()
+    assert "listen 443 ssl" in http
+    assert '"/etc/golive/tls/chain.pem"' in http
+    assert "set_real_ip_from 192.0.2.7;" in http
+    assert "listen 1936 ssl" in image.of("/etc/golive/nginx/rtmp.conf").read_text()
 
 
 def test_a_shell_s_own_settings_are_not_the_services(image, monkeypatch):
