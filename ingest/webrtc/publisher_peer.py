@@ -18,6 +18,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
 from ingest.media import MediaKind
 from ingest.webrtc.errors import OfferUnacceptable
+from ingest.webrtc.offer import checked_offer
 from ingest.webrtc.peer import Peer, PeerState
 from ingest.webrtc.publisher_codecs import Coded, OpusToAac, Vp8ToH264
 from ingest.webrtc.settings import WebRtcNetwork
@@ -54,7 +55,7 @@ class PublisherPeer:
 
     async def answer(self, offer: str) -> str:
         """The SDP answer. Raises OfferMalformed or OfferUnacceptable."""
-        if "m=video" not in offer:
+        if "m=video" not in checked_offer(offer):
             raise OfferUnacceptable("the offer has no video")
         # Browsers encode H.264 as it is to be packaged; what they send else costs an encoder.
         self._peer.receive("video", "video/h264", "video/vp8")

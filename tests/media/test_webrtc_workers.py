@@ -20,7 +20,7 @@ from av import AudioFrame, VideoFrame
 from ingest.media import AudioFormat, Codec, MediaKind, Packet, VideoFormat
 from ingest.source.flv import FlvReader
 from ingest.source.spool import SpoolTail
-from ingest.webrtc.errors import NoMediaYet, NotForwardable, WorkerLost
+from ingest.webrtc.errors import NoMediaYet, NotForwardable, OfferMalformed, WorkerLost
 from ingest.webrtc.messages import Begin, Closed, Connected, Follow, Record, SourceLost
 from ingest.webrtc.settings import WebRtcNetwork
 from ingest.webrtc.worker_link import WHEP_MODULE, WHIP_MODULE, WorkerLink
@@ -28,7 +28,7 @@ from tests.support.flv import flv_file, flv_tag
 from tests.support.inputs import Encoders
 from tests.support.webrtc import WATCH_OFFER, Relay, Weather, host_candidates, relayed_answer
 
-HALF_OPEN = int(os.environ.get("GOLIVE_TEST_HALF_OPEN", "40"))
+HALF_OPEN = int(os.environ.get("GOLIVE_TEST_HALF_OPEN", "20"))
 """Viewers who never send a packet; 200 for the full number."""
 
 _WAIT_S = 60
@@ -312,6 +312,13 @@ async def test_a_publishers_picture_recovers_from_a_bad_network(tmp_path):
         print(f"{weather.dropped} datagrams lost, even again after {took_s:.2f} s")
         assert weather.dropped
         assert took_s < (1.0 if os.environ.get("GOLIVE_TEST_LATENCY") else 8.0)
+
+
+async def test_what_is_no_offer_is_refused():
+    async with worker(WHIP_MODULE) as (link, told):
+        with pytest.raises(OfferMalformed):
+            await link.answer("s", "v=0 garbage")
+        assert await told.wait(Closed) == Closed(session="s", reason="refused")
 
 
 async def test_a_publisher_who_goes_silent_is_gone(tmp_path):
