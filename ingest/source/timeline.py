@@ -42,6 +42,9 @@ _SILENCE_BEHIND_S = 0.25
 _LAST_PICTURE = VIDEO_TIMESCALE // 30
 """How long the last picture is taken to last."""
 
+_REST_FRAMES = 2
+"""Frames of sound that may be missing at the end: players go on over as many."""
+
 _WRAP = 1 << 32
 
 
@@ -247,7 +250,8 @@ class Timeline:
         track = self._audio
         if track is not None and self._silent is not None and self._audio_dts is not None:
             end = (self._video_end + _LAST_PICTURE) * track.sample_rate // VIDEO_TIMESCALE
-            self._fill(self._audio_dts, end, track)
+            if self._filling or end - self._audio_dts > _REST_FRAMES * track.frame_samples:
+                self._fill(self._audio_dts, end, track)
 
     def _fill(self, start: int, end: int, track: AudioFormat) -> None:
         """As many whole frames of silence as there is room for."""
