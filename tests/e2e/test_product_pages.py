@@ -117,7 +117,7 @@ def check_crash(server, stream) -> None:
 
 def check_recording(server, browser, stream) -> None:
     with browser.watch_page(server.watch(stream.id)) as watching:
-        watching.page.wait_for_function("golive.state === 'recording'", timeout=40_000)
+        watching.page.wait_for_selector("body[data-state=recording]", timeout=40_000)
         check_card(watching.page)
         watching.page.wait_for_selector("#replay li", timeout=30_000)
         assert watching.page.inner_text("#replay li") == "shop what a lovely mug"
