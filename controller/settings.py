@@ -106,21 +106,23 @@ class Settings(BaseSettings):
         description="Where the installed HTTP nginx listens: `port` or `address:port`. "
         "`golive dev` has options for it.",
     )
-    public_https_listen: list[ListenAddress] = Field(
-        default=["443", "[::]:443"],
-        min_length=1,
-        description="The same for HTTPS, when there is a certificate.",
-    )
     public_rtmp_listen: list[ListenAddress] = Field(
         default=["1935", "[::]:1935"],
         min_length=1,
         description="Where the installed RTMP nginx listens: `port` or `address:port`; the port of "
         "`rtmp_pull_url` must be among them, on loopback.",
     )
+    public_https_listen: list[ListenAddress] = Field(
+        default=["443", "[::]:443"],
+        min_length=1,
+        description="Where the installed HTTP nginx listens for HTTPS when there is a certificate. "
+        "`golive dev` has an option for it.",
+    )
     public_rtmps_listen: list[ListenAddress] = Field(
         default=["1936", "[::]:1936"],
         min_length=1,
-        description="The same for RTMPS, when there is a certificate.",
+        description="Where the installed RTMP nginx listens for RTMPS when there is a certificate. "
+        "`golive dev` has an option for it.",
     )
     behind_nginx: bool = Field(
         default=True,

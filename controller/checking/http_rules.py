@@ -11,6 +11,8 @@ SUBJECT = "nginx-http"
 _OLD_TLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"})
 _TELLING = re.compile(r"\$(?:request|request_uri|args|query_string|arg_\w+|http_authorization)\b")
 _COMBINED = "combined"
+_OWN_SOCKET = "syslog:server=unix:"
+"""The daemon reads what players tell of their playback from there; nothing of it is kept."""
 _CLOSED = frozenset({"rtmp_stat", "rtmp_control"})
 
 
@@ -85,11 +87,15 @@ def _upstreams(http: Directive) -> dict[str, tuple[str, ...]]:
 
 def _logs(http: Directive) -> Iterator[Finding]:
     formats = {log.value: " ".join(log.words[1:]) for log in http.named("log_format")}
+    told: set[str] = set()
     found = [chain[0] for chain in _paths_to(http) if chain[0].name == "access_log"]
     for log in found:
-        if log.value == "off":
+        if log.value == "off" or log.value.startswith(_OWN_SOCKET):
             continue
         name = log.words[1] if len(log.words) > 1 else _COMBINED
+        if name in told:
+            continue
+        told.add(name)  # once, however many logs have this format
         text = formats.get(name, "$request" if name == _COMBINED else "")
         if _TELLING.search(text):
             yield fail(

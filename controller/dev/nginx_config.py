@@ -1,7 +1,9 @@
 """Renders the two nginx configurations from the templates in `nginx/`."""
 
+import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +73,17 @@ class NginxPlan:
     tls: TlsPlan | None = None
     requests_per_s: int = 0
     real_ip_from: tuple[str, ...] = ()
+
+
+def proxies_elsewhere(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Trusted proxies that are not on this host, whose nginx is the proxy in question; what is no
+    address is left to the daemon to refuse."""
+    found = []
+    for address in addresses:
+        with suppress(ValueError):
+            if not ipaddress.ip_network(address, strict=False).is_loopback:
+                found.append(address)
+    return tuple(found)
 
 
 def render_rtmp(plan: NginxPlan) -> str:

@@ -1,17 +1,22 @@
 """What `golive dev` will start, worked out from its options and the settings; starts nothing."""
 
-import ipaddress
 import os
 import resource
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.dev.layout import DataLayout
-from controller.dev.nginx_config import NginxPlan, TlsPlan, render_http, render_rtmp, write_config
+from controller.dev.nginx_config import (
+    NginxPlan,
+    TlsPlan,
+    proxies_elsewhere,
+    render_http,
+    render_rtmp,
+    write_config,
+)
 from controller.dev.prerequisites import Nginx, PortNeed, check_readable, find_stream_module
 from controller.dev.process import ChildSpec
 from controller.settings import Settings
@@ -233,17 +238,6 @@ def _free_port() -> int:
     """A port of loopback that nobody listens on."""
     with socket.create_server((LOOPBACK, 0)) as probe:
         return int(probe.getsockname()[1])
-
-
-def proxies_elsewhere(addresses: Sequence[str]) -> tuple[str, ...]:
-    """Trusted proxies that are not on this host, whose nginx is the proxy in question; what is no
-    address is left to the daemon to refuse."""
-    found = []
-    for address in addresses:
-        with suppress(ValueError):
-            if not ipaddress.ip_network(address, strict=False).is_loopback:
-                found.append(address)
-    return tuple(found)
 
 
 def _in_url(host: str) -> str:

@@ -7,15 +7,7 @@ from pathlib import Path
 
 from controller.configuration.loading import load_configuration
 from controller.configuration.reference import reference
-from controller.dev.prerequisites import (
-    MODULE_DIRS,
-    RTMP_MODULE,
-    STREAM_MODULE,
-    Nginx,
-    find_nginx,
-    find_stream_module,
-    search_path,
-)
+from controller.dev.prerequisites import MODULE_DIRS, RTMP_MODULE, Nginx, find_nginx, search_path
 from controller.installation.errors import InstallationError
 from controller.installation.files import Change, Changed, Files, Manifest
 from controller.installation.places import (
@@ -28,7 +20,7 @@ from controller.installation.places import (
     USER,
     Root,
 )
-from controller.installation.rendering import UNITS, InstalledFile, render_files
+from controller.installation.rendering import UNITS, InstalledFile, render_files, stream_module
 from controller.installation.system import System
 from controller.settings import Settings
 
@@ -70,8 +62,8 @@ class Installation:
         settings_file = self._put(InstalledFile(CONFIG, reference(STANDARD), 0o640))
         self._root.of(CREDENTIALS).mkdir(mode=0o750, parents=True, exist_ok=True)
         settings = self._settings()
-        stream_module = _stream_module(self._root, nginx, settings)
-        rendered = render_files(settings, nginx, stream_module, release.program)
+        _require_stream_module(self._root, settings, nginx)
+        rendered = render_files(settings, nginx, release.program)
         changes = [settings_file, *map(self._put, rendered)]
         before, self._manifest.release = self._manifest.release, release.version
         another = before != release.version
@@ -151,14 +143,13 @@ class Installation:
             self._say(f"{change.change}: {change.path}")
 
 
-def _stream_module(root: Root, nginx: Nginx, settings: Settings) -> Path | None:
-    """What RTMPS needs of that system's nginx, where there is a certificate."""
-    if settings.tls_certificate is None:
-        return None
-    if root.is_here:
-        return find_stream_module(nginx)
-    modules = [folder / STREAM_MODULE for folder in MODULE_DIRS]
-    return next((one for one in modules if root.of(one).is_file()), None)
+def _require_stream_module(root: Root, settings: Settings, nginx: Nginx) -> None:
+    module = stream_module(nginx)
+    if settings.tls_certificate and module is not None and not root.of(module).is_file():
+        raise InstallationError(
+            f"nginx's stream module, which RTMPS needs, is missing below {root.folder}: "
+            "apt-get install libnginx-mod-stream"
+        )
 
 
 def _nginx(root: Root) -> Nginx:

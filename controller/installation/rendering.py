@@ -6,9 +6,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from controller.dev.nginx_config import NginxPlan, TlsPlan, render_http, render_rtmp
-from controller.dev.plan import LOOPBACK, proxies_elsewhere
-from controller.dev.prerequisites import Nginx
+from controller.dev.nginx_config import (
+    NginxPlan,
+    TlsPlan,
+    proxies_elsewhere,
+    render_http,
+    render_rtmp,
+)
+from controller.dev.prerequisites import STREAM_MODULE, Nginx
 from controller.installation.errors import InstallationError
 from controller.installation.places import (
     CONFIG,
@@ -32,7 +37,8 @@ _TEMPLATE_DIRS = (
 _FIRST_FREE_PORT = 1024
 _BIND = "CAP_NET_BIND_SERVICE"
 _OPEN_FILES = 65_536
-_RTMP_PROXY_PORT = 19_359
+_RTMP_PROXY = "127.0.0.1:1937"
+"""Where RTMPS, once decrypted, is passed on to nginx-rtmp."""
 # systemd expands `%` and `$`, and takes white space for the end of a word.
 _UNIT_SAFE = re.compile(r"[A-Za-z0-9_./@+:-]+")
 
@@ -57,17 +63,14 @@ class InstalledFile:
     mode: int = 0o644
 
 
-def render_files(
-    settings: Settings, nginx: Nginx, stream_module: Path | None, program: Path
-) -> list[InstalledFile]:
+def render_files(settings: Settings, nginx: Nginx, program: Path) -> list[InstalledFile]:
     """Everything but the settings file. Raises InstallationError.
 
-    stream_module: what RTMPS needs of nginx; None when it is compiled in.
     program: the `golive` that the units run.
     """
     values = _values(settings, nginx, program)
     units = [InstalledFile(UNIT_DIR / name, _render(f"{name}.j2", values)) for name in UNITS]
-    plan = _nginx_plan(settings, nginx, stream_module)
+    plan = _nginx_plan(settings, nginx)
     lib = UNIT_DIR.parents[1]
     return [
         InstalledFile(lib / "sysusers.d" / "golive.conf", _render("sysusers.conf.j2", values)),
@@ -82,6 +85,7 @@ def render_files(
 
 def _values(settings: Settings, nginx: Nginx, program: Path) -> dict[str, str]:
     layout = InstalledLayout.of(settings)
+    has_tls = settings.tls_certificate is not None
     written = dict.fromkeys(map(str, (layout.data_dir, layout.spool_dir, layout.objects_dir)))
     values = {
         "user": USER,
@@ -103,15 +107,14 @@ def _values(settings: Settings, nginx: Nginx, program: Path) -> dict[str, str]:
     for name, value in values.items():
         if not _UNIT_SAFE.fullmatch(value):
             raise InstallationError(f"{name}: systemd cannot use {value!r}: choose another")
-    secure = settings.tls_certificate is not None
     return {
         **values,
         "write_paths": " ".join(written),
         "http_capabilities": _capabilities(
-            [*settings.public_http_listen, *(settings.public_https_listen if secure else ())]
+            [*settings.public_http_listen, *(settings.public_https_listen if has_tls else ())]
         ),
         "rtmp_capabilities": _capabilities(
-            [*settings.public_rtmp_listen, *(settings.public_rtmps_listen if secure else ())]
+            [*settings.public_rtmp_listen, *(settings.public_rtmps_listen if has_tls else ())]
         ),
     }
 
@@ -131,20 +134,7 @@ def _capabilities(addresses: list[str]) -> str:
     return _BIND if min(ports) < _FIRST_FREE_PORT else ""
 
 
-def _tls_plan(settings: Settings, stream_module: Path | None) -> TlsPlan | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    return TlsPlan(
-        certificate=settings.tls_certificate,
-        key=settings.tls_key,
-        https_listen=tuple(settings.public_https_listen),
-        rtmps_listen=tuple(settings.public_rtmps_listen),
-        rtmp_proxy_listen=f"{LOOPBACK}:{_RTMP_PROXY_PORT}",
-        stream_module=stream_module,
-    )
-
-
-def _nginx_plan(settings: Settings, nginx: Nginx, stream_module: Path | None) -> NginxPlan:
+def _nginx_plan(settings: Settings, nginx: Nginx) -> NginxPlan:
     layout = InstalledLayout.of(settings)
     return NginxPlan(
         layout=layout,
@@ -156,7 +146,7 @@ def _nginx_plan(settings: Settings, nginx: Nginx, stream_module: Path | None) ->
         player_log=str(settings.player_log or layout.player_socket),
         requests_per_s=settings.requests_per_s,
         real_ip_from=proxies_elsewhere(settings.trusted_proxies),
-        tls=_tls_plan(settings, stream_module),
+        tls=_tls_plan(settings, nginx),
         rtmp_module=nginx.rtmp_module,
         spool=settings.spool,
         private_vods=bool(settings.bucket_url and settings.private_store_url),
@@ -164,6 +154,25 @@ def _nginx_plan(settings: Settings, nginx: Nginx, stream_module: Path | None) ->
         http_workers="auto",
         open_files=_OPEN_FILES,
     )
+
+
+def _tls_plan(settings: Settings, nginx: Nginx) -> TlsPlan | None:
+    """HTTPS and RTMPS where there is a certificate."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return TlsPlan(
+        certificate=settings.tls_certificate,
+        key=settings.tls_key,
+        https_listen=tuple(settings.public_https_listen),
+        rtmps_listen=tuple(settings.public_rtmps_listen),
+        rtmp_proxy_listen=_RTMP_PROXY,
+        stream_module=stream_module(nginx),
+    )
+
+
+def stream_module(nginx: Nginx) -> Path | None:
+    """Where the module that RTMPS needs belongs; None where modules are compiled in."""
+    return nginx.rtmp_module.with_name(STREAM_MODULE) if nginx.rtmp_module else None
 
 
 def _render(name: str, values: dict[str, str]) -> str:

@@ -44,6 +44,7 @@ def configs(tmp_path) -> Configs:
         daemon_listen=f"unix:{layout.daemon_socket}",
         hook_listen=f"unix:{layout.hook_socket}",
         control_listen=f"unix:{layout.control_socket}",
+        player_log=str(layout.socket_dir / "players.sock"),
         rtmp_module=None,
         spool=True,
         run_as_root=False,

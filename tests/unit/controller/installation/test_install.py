@@ -78,18 +78,21 @@ def test_what_the_settings_say_is_what_nginx_and_the_units_get(image, tmp_path):
 
 def test_a_certificate_brings_https_and_rtmps(image):
     image.install()
-    assert "ssl" not in image.of("/etc/golive/nginx/rtmp.conf").read_text()
-    edit(image, CONFIG, '# tls_certificate = ""', 'tls_certificate = "/etc/golive/tls/chain.pem"')
-    edit(image, CONFIG, '# tls_key = ""', 'tls_key = "/etc/golive/tls/key.pem"')
-    edit(
-        image, CONFIG, '# trusted_proxies = ["127.0.0.1", "::1"]', 'trusted_proxies = ["192.0.2.7"]'
-    )
+    edit(image, CONFIG, '# tls_certificate = ""', 'tls_certificate = "/etc/ssl/golive.pem"')
+    edit(image, CONFIG, '# tls_key = ""', 'tls_key = "/etc/ssl/golive.key"')
+    with pytest.raises(InstallationError, match="apt-get install libnginx-mod-stream"):
+        image.install()
+    image.of("/usr/lib/nginx/modules/ngx_stream_module.so").touch()
     image.install()
-    http = image.of(HTTP_CONF).read_text()
-    assert "listen 443 ssl" in http
-    assert '"/etc/golive/tls/chain.pem"' in http
-    assert "set_real_ip_from 192.0.2.7;" in http
-    assert "listen 1936 ssl" in image.of("/etc/golive/nginx/rtmp.conf").read_text()
+
+    http, rtmp = (
+        image.of(f"/etc/golive/nginx/{name}.conf").read_text() for name in ("http", "rtmp")
+    )
+    assert "listen 443 ssl http2;" in http
+    assert 'ssl_certificate_key "/etc/ssl/golive.key";' in http
+    assert 'load_module "/usr/lib/nginx/modules/ngx_stream_module.so";' in rtmp
+    assert "listen [::]:1936 ssl so_keepalive" in rtmp
+    assert "listen 127.0.0.1:1937 proxy_protocol;" in rtmp
 
 
 def test_a_shell_s_own_settings_are_not_the_services(image, monkeypatch):
