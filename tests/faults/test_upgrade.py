@@ -87,7 +87,7 @@ def test_an_upgrade_costs_no_encoder_its_connection_and_no_recording_a_frame(
         sending.result(120)
     print(f"a playlist was waited for {waited_s:.2f} s at most")
     for stream in streams:
-        server.wait_ingest(stream, "interrupted")
+        server.wait_ingest(stream, "interrupted", 120)
         server.end(stream)
         assert count_frames(server.vod(stream.id)) == frames >= CLIP_S * FRAME_RATE - 1
         playlist = server.data_dir / "objects" / "vods" / stream.id / "video.m3u8"
