@@ -11,6 +11,7 @@ import structlog
 
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
+from controller.composition.coaching import build_coaching
 from controller.composition.derived import build_derived
 from controller.composition.http import build_http
 from controller.composition.jobs import build_desk
@@ -215,9 +216,10 @@ async def _start(
     publishing = PublishService(
         access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
     )
+    coaching = build_coaching(settings, media, announcer, clock, stack)
     countries = build_countries(settings, stack)
     players = player_sessions(room, viewers, settings, countries)
-    webrtc = build_webrtc(settings, media, access, publishing, clock, registry, stack)
+    webrtc = build_webrtc(settings, media, access, publishing, players, clock, registry, stack)
     app = build_http(
         settings,
         stores,
@@ -228,7 +230,9 @@ async def _start(
         published,
         announcer,
         players,
+        viewers.guests,
         cues,
+        coaching,
         limits,
         webrtc,
         clock,

@@ -53,6 +53,7 @@ _COMMANDS = {
     "stream": LazyCommand("controller.admin_cli:stream", "Administer streams."),
     "product": LazyCommand("controller.admin_cli:product", "Administer products."),
     "user": LazyCommand("controller.admin_cli:user", "Administer users."),
+    "webhook": LazyCommand("controller.admin_cli.webhooks:webhook", "Administer webhooks."),
 }
 
 

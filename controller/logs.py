@@ -41,6 +41,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         f"sk_{REDACTED}",
     ),
+    # Secrets of webhooks.
+    (re.compile(r"whsec_[A-Za-z0-9+/=]{8,}"), f"whsec_{REDACTED}"),
     # JSON Web Tokens: base64url of `{"` and whatever parts follow.
     (re.compile(r"eyJ[A-Za-z0-9_=-]{4,}(?:\.[A-Za-z0-9_=-]*){0,4}"), REDACTED),
     # user:password@ of a URL, to the last @ before the path.

@@ -66,7 +66,7 @@ async def work(settings: Settings, parent: int | None = None, *, manager: Servic
             stack.push_async_callback(stores.database.close)
             await stores.database.check()
             kinds = build_kinds(settings, stores, build_store(settings, stack))
-            telling = _start_telling(settings, stores, stopped, stack)
+            telling = await _start_telling(settings, stores, stopped, stack)
             await do_jobs(settings, stores, kinds, stopped, started, stack, on_swept=progress.made)
             log.info("worker_stopping")
             manager.stopping("stopping")
@@ -81,7 +81,7 @@ async def work(settings: Settings, parent: int | None = None, *, manager: Servic
     return EXIT_STOPPED
 
 
-def _start_telling(
+async def _start_telling(
     settings: Settings, stores: Stores, stopped: asyncio.Event, stack: AsyncExitStack
 ) -> asyncio.Task[None]:
     """Webhooks and notifications, beside the jobs; `stack` ends it. Its fault ends the worker."""
@@ -90,7 +90,7 @@ def _start_telling(
         settings.auth_secret.get_secret_value(),
         settings.key_secret.get_secret_value(),
     )
-    outreach = build_outreach(settings, stores, secrets.keys, worker_name(), stack)
+    outreach = await build_outreach(settings, stores, secrets.keys, worker_name(), stack)
     telling = asyncio.create_task(outreach.run(), name="outreach")
     telling.add_done_callback(lambda _: stopped.set())
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         PlaybackAuthorizer,
         PlayerRequest,
         PublicationProbe,
+        ViewingSessions,
     )
     from ingest.session.admission import Admission, SessionBudget, SessionKind
     from ingest.session.health import LATENESS_BOUNDS_S
@@ -107,6 +108,7 @@ __all__ = [
     "UploadLedger",
     "Uploader",
     "VideoRequest",
+    "ViewingSessions",
     "Vod",
     "VodDelivery",
     "WebRtcBounds",
@@ -168,6 +170,7 @@ _HOMES = {
     "Uploader": "ingest.vod.uploader",
     "VideoRequest": "ingest.transcode.objects",
     "Vod": "ingest.vod.publisher",
+    "ViewingSessions": "ingest.ports",
     "VodDelivery": "ingest.delivery.vod_app",
     "WebRtcBounds": "ingest.webrtc.settings",
     "WebRtcNetwork": "ingest.webrtc.settings",

@@ -19,7 +19,7 @@ from controller.api.docs_page import docs_page
 from controller.api.engagement import EngagementHandlers, PlaybackGranter
 from controller.api.engagement_routes import engagement_operations
 from controller.api.health import HealthHandlers, ReadinessCheck
-from controller.api.health_routes import StreamHealthHandlers, health_operations
+from controller.api.health_routes import CoachMonitor, StreamHealthHandlers, health_operations
 from controller.api.media import MediaHandlers, media_operations
 from controller.api.middleware import (
     OnAnswered,
@@ -61,6 +61,7 @@ from controller.domain.replay import ReplayService, ReplayStore
 from controller.domain.session_health import SessionMonitor
 from controller.domain.showcase import MediaTimeline, ShowcaseService
 from controller.domain.stream_service import StreamKeyring, StreamService
+from controller.hub.guests import GuestSessions
 
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,6 +82,7 @@ class ApiDependencies:
     publishing: PublishingControl
     recordings: RecordingService
     sessions: SessionMonitor
+    coaches: CoachMonitor
     announcer: StreamAnnouncer
     pins: ShowcaseService
     timeline: MediaTimeline
@@ -93,6 +95,7 @@ class ApiDependencies:
     clip_source: ClipSource
     clip_rules: ClipRules
     jobs: JobDesk
+    guests: GuestSessions
     version: str
     cors_origins: Sequence[str] = ("*",)
     readiness: Sequence[ReadinessCheck] = ()
@@ -180,9 +183,9 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
         *recording_operations(RecordingHandlers(deps.recordings)),
-        *health_operations(StreamHealthHandlers(deps.streams, deps.sessions)),
+        *health_operations(StreamHealthHandlers(deps.streams, deps.sessions, deps.coaches)),
         *engagement_operations(
-            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls)
+            EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls, deps.guests)
         ),
         *showcase_operations(ShowcaseHandlers(deps.pins)),
         *replay_operations(ReplayHandlers(ReplayService(deps.streams, streams, deps.replays))),

@@ -18,6 +18,7 @@ from controller.api.request_ids import USER_ID
 from controller.api.requests import Nothing
 from controller.domain.people import Identity
 from controller.errors import NotAuthenticated
+from controller.hub.guests import GUEST_COOKIE
 
 _NOTHING = Nothing()
 
@@ -59,7 +60,8 @@ class Binder:
             body: BaseModel = _NOTHING
             if operation.reads_body:
                 body = await read_body(request, operation.body)
-            work = operation.handler(Call(identity, path, body, query, key))
+            guest = request.cookies.get(GUEST_COOKIE, "")
+            work = operation.handler(Call(identity, path, body, query, key, guest))
             # Whoever only reads may leave; what changes something is seen through.
             is_reading = operation.method == "GET"
             answer = await (work if is_reading else self.commands.finish(work))

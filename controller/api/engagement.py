@@ -21,13 +21,20 @@ from controller.api.engagement_answers import (
 from controller.api.presentation import show_grant
 from controller.api.public_urls import PublicUrls
 from controller.api.registry import Answer, Call
-from controller.api.requests import Nothing, PageQuery, ProductEventRequest, ProductTagRequest
+from controller.api.requests import (
+    Nothing,
+    PageQuery,
+    ProductEventQuery,
+    ProductEventRequest,
+    ProductTagRequest,
+)
 from controller.domain.access import PlaybackGrant
-from controller.domain.engagement_service import EngagementService, Pin, StreamReport
+from controller.domain.engagement_service import EngagementService, Pin, Shopper, StreamReport
 from controller.domain.paging import PageRequest
 from controller.domain.quality import PlaybackQuality
 from controller.domain.stream_service import StreamService
 from controller.errors import ProductMismatch
+from controller.hub.guests import GuestSessions
 
 _LEAST_DECIMALS = 2
 
@@ -49,11 +56,13 @@ class EngagementHandlers:
         streams: StreamService,
         playback: PlaybackGranter,
         urls: PublicUrls,
+        guests: GuestSessions,
     ) -> None:
         self._engagement = engagement
         self._streams = streams
         self._playback = playback
         self._urls = urls
+        self._guests = guests
 
     async def playback_token(self, call: Call[Nothing, Nothing]) -> Answer:
         """POST /streams/{stream_id}/playback-token."""
@@ -71,12 +80,18 @@ class EngagementHandlers:
         tagged = ProductTagged(product_id=product_id, x=tag.x, y=tag.y, timestamp=tag.timestamp_s)
         return Answer(tagged, message="Product tagged")
 
-    async def record_event(self, call: Call[ProductEventRequest, Nothing]) -> Answer:
+    async def record_event(self, call: Call[ProductEventRequest, ProductEventQuery]) -> Answer:
         """POST /streams/{stream_id}/products/{product_id}/events."""
         stream_id, product_id = call.path["stream_id"], call.path["product_id"]
         body = call.body
+        guest = self._guests.known(call.query.session or call.guest_session)
         counted = await self._engagement.record_event(
-            call.caller, stream_id, product_id, body.type, body.quantity, call.idempotency_key
+            Shopper(call.identity, None if guest is None else guest.viewer),
+            stream_id,
+            product_id,
+            body.type,
+            body.quantity,
+            call.idempotency_key,
         )
         answer = ProductEventCounted(
             stream_id=stream_id,

@@ -7,8 +7,13 @@ from controller.api.engagement_answers import (
     StreamAnalytics,
     ViewerPage,
 )
-from controller.api.registry import AnyOperation, Operation
-from controller.api.requests import PageQuery, ProductEventRequest, ProductTagRequest
+from controller.api.registry import Access, AnyOperation, Operation
+from controller.api.requests import (
+    PageQuery,
+    ProductEventQuery,
+    ProductEventRequest,
+    ProductTagRequest,
+)
 from controller.api.stream_answers import PlaybackGranted
 from controller.errors import (
     IdempotencyKeyReused,
@@ -44,9 +49,12 @@ def engagement_operations(handlers: EngagementHandlers) -> list[AnyOperation]:
             id="recordProductEvent",
             tag="Engagement",
             summary="Report a click, view, inquiry or purchase; with an Idempotency-Key, once",
-            who="Any viewer, within the audience",
+            who="Any viewer, within the audience; an anonymous one by its session, and purchases "
+            "not without a token",
             handler=handlers.record_event,
+            access=Access.ANYONE,
             body=ProductEventRequest,
+            query=ProductEventQuery,
             answers={202: ProductEventCounted},
             refusals=(StreamNotFound, NotInAudience, ProductNotInStream, IdempotencyKeyReused),
             takes_idempotency_key=True,

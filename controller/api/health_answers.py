@@ -1,10 +1,13 @@
 """What the host is told of the encoder and of the packager."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import Field
 
 from controller.api.answers import CamelAnswer
+from controller.domain.coach import Advice, AdviceCode, Severity
 from controller.domain.session_health import IntakeHealth, PartHealth, SessionHealth
 
 
@@ -24,6 +27,22 @@ class IntakeAnswer(CamelAnswer):
     packets_dropped: int = Field(description="That could not be used, since the packager began.")
     timestamps_repaired: int = Field(description="Since the packager began.")
     queued_bytes: int = Field(description="Received and not packaged yet.")
+    video_codec: str = Field(description="Empty without a picture.")
+    audio_codec: str = Field(description="Empty without sound.")
+    has_b_frames: bool
+    pace: float = Field(description="Seconds of media that came in a second.")
+
+
+class AdviceAnswer(CamelAnswer):
+    """Something to change, in the encoder's own words."""
+
+    code: AdviceCode
+    severity: Severity
+    title: str
+    why: str
+    obs: str = Field(description="What to change in OBS.")
+    phone: str = Field(description="What to change in a phone's app.")
+    since: datetime
 
 
 class PartsAnswer(CamelAnswer):
@@ -46,13 +65,30 @@ class StreamHealthAnswer(CamelAnswer):
         description="Null until the encoder has been sending for a few seconds."
     )
     parts: PartsAnswer | None
+    advice: list[AdviceAnswer] = Field(description="Problems first; empty when all is well.")
 
 
-def show_health(stream_id: UUID, health: SessionHealth | None) -> StreamHealthAnswer:
+def show_advice(advice: Advice) -> AdviceAnswer:
+    """One piece of advice."""
+    words = advice.words
+    return AdviceAnswer(
+        code=advice.code,
+        severity=words.severity,
+        title=words.title,
+        why=words.why,
+        obs=words.obs,
+        phone=words.phone,
+        since=advice.since,
+    )
+
+
+def show_health(
+    stream_id: UUID, health: SessionHealth | None, advice: Sequence[Advice] = ()
+) -> StreamHealthAnswer:
     """The answer for a stream with or without a session."""
     if health is None:
         return StreamHealthAnswer(
-            stream_id=stream_id, session=None, restarts=0, intake=None, parts=None
+            stream_id=stream_id, session=None, restarts=0, intake=None, parts=None, advice=[]
         )
     return StreamHealthAnswer(
         stream_id=stream_id,
@@ -60,6 +96,7 @@ def show_health(stream_id: UUID, health: SessionHealth | None) -> StreamHealthAn
         restarts=health.restarts,
         intake=None if health.intake is None else _intake(health.intake),
         parts=_parts(health.parts),
+        advice=[show_advice(one) for one in advice],
     )
 
 
@@ -74,6 +111,10 @@ def _intake(intake: IntakeHealth) -> IntakeAnswer:
         packets_dropped=intake.packets_dropped,
         timestamps_repaired=intake.timestamps_repaired,
         queued_bytes=intake.queued_bytes,
+        video_codec=intake.video_codec,
+        audio_codec=intake.audio_codec,
+        has_b_frames=intake.has_b_frames,
+        pace=round(intake.pace, 3),
     )
 
 

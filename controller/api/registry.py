@@ -47,6 +47,8 @@ class Call(Generic[BodyT, QueryT]):
     body: BodyT
     query: QueryT
     idempotency_key: str | None = None
+    guest_session: str = ""
+    """Of the browser's cookie."""
 
     @property
     def caller(self) -> Identity:

@@ -149,6 +149,17 @@ class ProductEventRequest(JsonBody):
     quantity: Quantity = 1
 
 
+class ProductEventQuery(BaseModel):
+    """Who a viewer without a token is."""
+
+    session: str = Field(
+        default="",
+        max_length=256,
+        description="The `session` of an anonymous viewer's `stream:joined`; a browser's cookie "
+        "will do as well.",
+    )
+
+
 class StreamListQuery(BaseModel):
     """Narrows the listing."""
 

@@ -117,7 +117,7 @@ class AttemptAnswer(CamelAnswer):
     status: int | None = Field(description="What the receiver answered; null: nothing.")
     error: str | None = Field(
         description="`refused`, `redirected`, `timeout`, `connection_failed`, `tls_failed`, "
-        "`address_refused`, `secret_unreadable`; null: it was delivered."
+        "`address_refused`, `secret_unreadable`, `internal_error`; null: it was delivered."
     )
 
 

@@ -4,6 +4,8 @@ An offer makes a session, at the address that its Location names; whoever knows 
 end it. What cannot be had this way is refused with the address of the HLS playlist.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
@@ -24,9 +26,19 @@ from controller.api.sdp_exchange import (
 )
 from controller.domain.ports import PlaybackAuthorizer
 from controller.errors import PlaybackTokenNeeded, StreamNotFound
-from ingest import WebRtcRefused, WhepDesk
+from ingest import ViewingSessions, WebRtcRefused, WhepDesk
 
 _BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class _Player:
+    """What is kept of a request, for counting."""
+
+    remote: str | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    cookies: Mapping[str, str]
 
 
 class WhepHandlers:
@@ -38,7 +50,9 @@ class WhepHandlers:
         authorizer: PlaybackAuthorizer,
         urls: PublicUrls,
         ice_servers: IceServers,
+        viewings: ViewingSessions,
     ) -> None:
+        self._viewings = viewings
         self._desk = desk
         self._authorizer = authorizer
         self._urls = urls
@@ -64,11 +78,20 @@ class WhepHandlers:
             raise PlaybackTokenNeeded
         offer = await read_sdp(request)
         try:
-            session = await self._desk.watch(str(stream_id), offer)
+            session = await self._desk.watch(str(stream_id), offer, self._counting(request))
         except WebRtcRefused as error:
             return refused(request, error, self._urls.hls(stream_id, token))
         location = f"/live/{stream_id}/whep/{session.id}"
         return created(session, location, self._ice_servers.links())
+
+    def _counting(self, request: web.Request) -> Callable[[], None]:
+        """Counts whoever asks, for as long as it is called: as a player of HLS is counted."""
+        stream_id = request.match_info["stream_id"]
+        player = _Player(
+            request.remote, dict(request.headers), dict(request.query), dict(request.cookies)
+        )
+        viewing = self._viewings.open(stream_id, player.query.get("session", ""), player)
+        return lambda: self._viewings.seen(stream_id, viewing, player)
 
     async def options(self, _request: web.Request) -> web.Response:
         """What can be posted, and which ICE servers there are."""

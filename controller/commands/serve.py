@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,10 @@ from controller.settings import Settings
 from controller.supervision.activation import passed_sockets
 from controller.supervision.notify import ManagerAddress, ServiceManager
 from ingest import PackagerNursery
+
+_COLLECT_AFTER = (2_000, 10, 100)
+"""Objects, and collections of each generation. Requests that wait are thousands of objects that
+are no garbage; looking through all of them takes half a second, in which nobody is answered."""
 
 
 @click.command
@@ -73,6 +78,7 @@ class Daemon:
         set_log_level(self._settings.log_level)  # a reload may have changed it
         faulthandler.enable()  # the watchdog's SIGABRT then shows where it hangs
         # In the daemon, not in its launcher: the worker's parent is the one that serves.
+        gc.set_threshold(*_COLLECT_AFTER)
         worker = _worker(self._data_dir, self._config_file)
         nursery = PackagerNursery.fork()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

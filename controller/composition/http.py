@@ -20,8 +20,10 @@ from controller.domain.showcase import ShowcaseService
 from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
 from controller.hub.endpoint.players import PlayerSessions
+from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from controller.observing.requests import RequestMetrics
+from controller.publishing.coaching import Coaching
 from controller.publishing.cues import CueKeeper
 from controller.publishing.playback import StreamPlayback
 from controller.publishing.session_health import SupervisedSessions
@@ -42,7 +44,9 @@ def build_http(
     publishing: Publishing,
     announcer: RoomAnnouncer,
     players: PlayerSessions,
+    guests: GuestSessions,
     cues: CueKeeper,
+    coaching: Coaching,
     limits: HubLimits,
     webrtc: Sequence[web.AbstractRouteDef],
     clock: Clock,
@@ -72,6 +76,7 @@ def build_http(
                 stores.streams, stores.recordings, publishing.recordings, publishing.rules
             ),
             sessions=SupervisedSessions(media.supervisor),
+            coaches=coaching,
             announcer=announcer,
             pins=ShowcaseService(stores.streams, stores.showcase, cues, announcer, clock),
             timeline=cues,
@@ -89,6 +94,7 @@ def build_http(
             clip_source=derived.clip_source,
             clip_rules=derived.clip_rules,
             jobs=derived.jobs,
+            guests=guests,
             event_document=asyncapi_document(version("golive"), settings.public_url, limits),
             on_answered=requests.answered,
             readiness=[

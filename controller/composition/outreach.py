@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import aiohttp
+
 from controller.auth.webhook_secrets import WebhookSecrets
 from controller.composition.outreach_api import networks, vapid_key
 from controller.domain.people import PushKind
@@ -36,13 +38,14 @@ class Outreach:
             group.create_task(self.janitor.run(), name="janitor")
 
 
-def build_outreach(
+async def build_outreach(
     settings: Settings, stores: Stores, key_secret: bytes, worker: str, stack: AsyncExitStack
 ) -> Outreach:
     """Over the network as the settings allow; `stack` closes it. Raises ConfigurationError."""
     chance = random.Random()  # noqa: S311 - spreads retries
-    to_receivers = open_session(AddressGuard(networks(settings.webhook_allowed_networks)))
-    stack.push_async_callback(to_receivers.close)
+    to_receivers = await stack.enter_async_context(
+        open_session(AddressGuard(networks(settings.webhook_allowed_networks)))
+    )
     webhooks = WebhookPump(
         stores.webhook_queue,
         WebhookSecrets(key_secret).open,
@@ -52,19 +55,20 @@ def build_outreach(
         WebhookPumpSettings(timeout_s=settings.webhook_timeout_s),
         f"golive/{version('golive')}",
     )
-    channels = _channels(settings, key_secret, stack)
+    channels = await _channels(settings, key_secret, stack)
     pushes = PushPump(stores.notifications, channels, worker, chance, PushPumpSettings())
     janitor = Janitor(stores.webhook_queue, stores.notifications, settings.outreach_keep_days)
     return Outreach(webhooks, pushes, janitor)
 
 
-def _channels(
+async def _channels(
     settings: Settings, key_secret: bytes, stack: AsyncExitStack
 ) -> dict[PushKind, PushChannel]:
     watch_url, timeout_s = f"{settings.public_url}/watch", settings.push_timeout_s
     # Users name these addresses.
-    guarded = open_session(AddressGuard(networks(settings.web_push_allowed_networks)))
-    stack.push_async_callback(guarded.close)
+    guarded = await stack.enter_async_context(
+        open_session(AddressGuard(networks(settings.web_push_allowed_networks)))
+    )
     signer = VapidSigner(vapid_key(settings, key_secret), _contact(settings))
     channels: dict[PushKind, PushChannel] = {
         PushKind.WEB_PUSH: WebPushChannel(guarded, signer, watch_url, timeout_s)
@@ -72,8 +76,7 @@ def _channels(
     if settings.fcm_credentials_file is not None:
         account = ServiceAccount.read(settings.fcm_credentials_file)
         # The operator names these.
-        google = open_session(None)
-        stack.push_async_callback(google.close)
+        google = await stack.enter_async_context(open_session(None))
         channels[PushKind.FCM] = FcmChannel(
             google,
             FcmTokens(google, account, timeout_s),
@@ -83,6 +86,12 @@ def _channels(
             timeout_s,
         )
     return channels
+
+
+async def _guarded(allowed: list[str], stack: AsyncExitStack) -> aiohttp.ClientSession:
+    """A session for addresses that strangers name."""
+    guard = AddressGuard(networks(allowed))
+    return await stack.enter_async_context(open_session(guard))
 
 
 def _contact(settings: Settings) -> str:

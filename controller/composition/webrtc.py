@@ -14,6 +14,7 @@ from controller.composition.derived import public_urls
 from controller.composition.media import MediaPlane
 from controller.composition.webrtc_settings import webrtc_bounds, webrtc_network
 from controller.domain.ports import Clock
+from controller.hub.endpoint.players import PlayerSessions
 from controller.publishing.publish_service import PublishService
 from controller.publishing.webrtc_metrics import WebRtcMetrics
 from controller.publishing.webrtc_publishing import WebRtcPublishing
@@ -26,6 +27,7 @@ def build_webrtc(
     media: MediaPlane,
     access: Access,
     publishing: PublishService,
+    players: PlayerSessions,
     clock: Clock,
     registry: CollectorRegistry,
     stack: AsyncExitStack,
@@ -38,7 +40,7 @@ def build_webrtc(
         settings.webrtc_turn_username, settings.webrtc_turn_credential, settings.webrtc_turn_secret
     )
     ice_servers = IceServers(settings.webrtc_ice_servers, turn, clock)
-    whep = WhepHandlers(desk, access.playback_gate, public_urls(settings), ice_servers)
+    whep = WhepHandlers(desk, access.playback_gate, public_urls(settings), ice_servers, players)
     publishers = WebRtcPublishing(
         publishing, media.whip, settings.spool_folder if settings.spool else None
     )

@@ -20,8 +20,8 @@ precedence. What is wrong or unknown here is refused at the start, with its line
 
 "(reload)": a running daemon takes it over with `systemctl reload golive`. Everything else waits for
 `systemctl restart golive`, which costs no stream a frame. What concerns nginx or the units
-(data_dir, spool, spool_dir, …_listen, nginx_control, private_store_url) wants `golive install`
-before that.
+(data_dir, spool, spool_dir, …_listen, nginx_control, player_log, tls_…, requests_per_s,
+trusted_proxies, private_store_url) wants `golive install` before that.
 
 A secret may stand in a file of its own: NAME_file = "/path", or a file called NAME in
 /etc/golive/credentials (what `golive install` sets up for systemd's LoadCredential=).

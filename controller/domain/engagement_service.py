@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from controller.domain.access import require_owner, require_owner_or_admin
 from controller.domain.analytics import StreamFigures, Viewer
@@ -14,6 +14,10 @@ from controller.domain.products import ProductEvent, ProductEventType, ProductTa
 from controller.domain.showcase import MediaTimeline, elapsed_s, tag_moment
 from controller.domain.stream_service import StreamService
 from controller.domain.streams import Stream
+from controller.errors import NotAuthenticated
+
+_GUESTS = UUID("5d2f0c1e-7c1f-4b53-9b0d-1f8f5a3f6c52")
+"""Of the ids that guests have among the viewers of products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,21 @@ class Pin:
     x: float
     y: float
     timestamp_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shopper:
+    """Who does something with a product: a user, else the guest of that name, else nobody."""
+
+    identity: Identity | None
+    guest: str | None = None
+
+    @property
+    def viewer_id(self) -> UUID | None:
+        """Always the same for the same viewer."""
+        if self.identity is not None:
+            return self.identity.user_id
+        return None if self.guest is None else uuid5(_GUESTS, self.guest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +121,7 @@ class EngagementService:
 
     async def record_event(
         self,
-        caller: Identity,
+        shopper: Shopper,
         stream_id: UUID,
         product_id: UUID,
         event_type: ProductEventType,
@@ -111,14 +130,20 @@ class EngagementService:
     ) -> bool:
         """Count what a viewer did; False when it was counted before.
 
-        StreamNotFound, NotInAudience, ProductNotInStream, IdempotencyKeyReused.
+        NotAuthenticated, StreamNotFound, NotInAudience, ProductNotInStream, IdempotencyKeyReused.
         """
-        await self._audience.require_audience(await self._streams.get(stream_id), caller)
+        viewer_id = shopper.viewer_id
+        if viewer_id is None or (
+            shopper.identity is None and event_type is ProductEventType.PURCHASE
+        ):
+            raise NotAuthenticated
+        stream = await self._streams.get(stream_id)
+        await self._audience.require_audience(stream, shopper.identity)
         return await self._engagement.record_event(
             ProductEvent(
                 stream_id=stream_id,
                 product_id=product_id,
-                viewer_id=caller.user_id,
+                viewer_id=viewer_id,
                 type=event_type,
                 quantity=quantity,
                 # Without a key every call is an event of its own.

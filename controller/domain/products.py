@@ -51,7 +51,10 @@ class ProductEventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProductEvent:
-    """One thing that one viewer did once; (viewer, stream, idempotency key) is unique."""
+    """One thing that one viewer did once; (viewer, stream, idempotency key) is unique.
+
+    `viewer_id` is a user's, or made of a guest's name.
+    """
 
     stream_id: UUID
     product_id: UUID

@@ -156,9 +156,9 @@ class RoomFigures:
     leavings: tuple[Leaving, ...] = ()
     reactions: Mapping[str, int] = field(default_factory=dict)
     messages: tuple[ChatMessage, ...] = ()
-    reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
     holder: str = ""
     number: int = 0
+    reaction_moments: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 class ModerationKind(StrEnum):

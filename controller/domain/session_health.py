@@ -12,6 +12,8 @@ class IntakeHealth:
     av_offset_s: how far the audio's stamps are ahead of the video's beside them.
     audio_drift_s: how far the audio's stamps are ahead of its samples.
     queued_bytes: what was received and is not packaged.
+    video_codec, audio_codec: `h264`, `aac` and so on; empty where there is no such track.
+    pace: seconds of media that came in a second.
     """
 
     video_bits_per_s: float
@@ -23,6 +25,10 @@ class IntakeHealth:
     packets_dropped: int
     timestamps_repaired: int
     queued_bytes: int
+    video_codec: str = ""
+    audio_codec: str = ""
+    has_b_frames: bool = False
+    pace: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

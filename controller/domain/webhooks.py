@@ -188,7 +188,9 @@ class WebhookQueue(Protocol):
         ...
 
     async def prune(self, keep_days: int, limit: int) -> int:
-        """Forget events older than `keep_days` that no pending delivery needs; how many."""
+        """Forget events older than `keep_days`, unless an enabled endpoint is still to get them;
+        answers how many.
+        """
         ...
 
 

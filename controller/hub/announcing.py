@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from controller.domain.coach import Change
 from controller.domain.ports import Clock
 from controller.domain.products import ProductTag
 from controller.domain.showcase import ProductPin
@@ -76,6 +77,11 @@ class RoomAnnouncer:
     async def product_unpinned(self, pin: ProductPin) -> None:
         """It no longer is."""
         await self._tell(pin.stream_id, payloads.PRODUCT_UNPINNED, payloads.product_pin(pin))
+
+    async def advised(self, stream_id: UUID, change: Change) -> None:
+        """The coach has something to say to the host, or takes it back."""
+        data = payloads.stream_advice(stream_id, change, self._clock.now())
+        await self._tell(stream_id, payloads.STREAM_ADVICE, data)
 
     def _see(self, stream: Stream) -> None:
         opened = self._rooms.find(stream.id)

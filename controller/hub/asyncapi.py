@@ -44,6 +44,7 @@ EVENTS: Mapping[str, type[Any]] = {
     payloads.PRODUCT_TAGGED: messages.ProductTagged,
     payloads.PRODUCT_PINNED: messages.ProductPin,
     payloads.PRODUCT_UNPINNED: messages.ProductPin,
+    payloads.STREAM_ADVICE: messages.StreamAdvice,
     payloads.AUTH_EXPIRING: messages.AuthExpiring,
     payloads.ERROR: messages.Refusal,
 }

@@ -16,6 +16,7 @@ _SIGNATURE_BYTES = 16
 _TOKEN_CHARACTERS = 43
 _SHOWN_CHARACTERS = 20
 GUEST_PREFIX = "anon-"
+GUEST_COOKIE = "golive_guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,20 @@ class GuestSessions:
 
     def recognise(self, token: str) -> Guest:
         """The guest of the token; a new one when the token is none of ours."""
+        known = self.known(token)
+        if known is not None:
+            return known
+        raw = secrets.token_bytes(_ID_BYTES)
+        return self._guest(raw + self._sign(raw))
+
+    def known(self, token: str) -> Guest | None:
+        """The guest of the token; None when it is none of ours."""
         raw = _decoded(token)
         if raw is None or not hmac.compare_digest(self._sign(raw[:_ID_BYTES]), raw[_ID_BYTES:]):
-            raw = secrets.token_bytes(_ID_BYTES)
-            raw += self._sign(raw)
+            return None
+        return self._guest(raw)
+
+    def _guest(self, raw: bytes) -> Guest:
         shown = hmac.new(self._key, b"shown" + raw[:_ID_BYTES], sha256).hexdigest()
         text = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
         return Guest(f"{GUEST_PREFIX}{shown[:_SHOWN_CHARACTERS]}", text)

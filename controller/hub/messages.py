@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from controller.domain.coach import AdviceCode, Severity
 from controller.domain.room import HISTORY_MESSAGES, MOST_MESSAGE_CHARACTERS, REACTIONS, Need
 
 Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
@@ -132,6 +133,21 @@ class ProductPin(TypedDict):
     streamId: Id
     productId: Id
     at: Moment
+
+
+class StreamAdvice(TypedDict):
+    """To the host alone: something about the encoder that should be changed, or that is right
+    again. `obs` and `phone` say what to change where."""
+
+    streamId: Id
+    code: Annotated[str, Meta(extra_json_schema={"enum": [*AdviceCode]})]
+    state: Literal["raised", "cleared"]
+    severity: Annotated[str, Meta(extra_json_schema={"enum": [*Severity]})]
+    title: str
+    why: str
+    obs: str
+    phone: str
+    timestamp: Moment
 
 
 class StreamJoined(TypedDict):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from controller.domain.coach import Change
 from controller.domain.people import Identity
 from controller.domain.products import ProductTag
 from controller.domain.room import ActivePin, ChatMessage, Need, PinnedProduct
@@ -31,6 +32,7 @@ REACTION_NEW = "reaction:new"
 PRODUCT_TAGGED = "product:tagged"
 PRODUCT_PINNED = "product:pinned"
 PRODUCT_UNPINNED = "product:unpinned"
+STREAM_ADVICE = "stream:advice"
 ROLES_CHANGED = "room:roles"
 AUTH_EXPIRING = "auth:expiring"
 ERROR = "error"
@@ -40,6 +42,9 @@ PASSING = frozenset({VIEWER_JOINED, VIEWER_LEFT, VIEWER_COUNT, REACTION_NEW})
 
 MODERATORS_ONLY = frozenset({CHAT_HELD})
 """Events that only moderators are sent."""
+
+HOST_ONLY = frozenset({STREAM_ADVICE})
+"""Events that only the stream's owner is sent."""
 
 UNSENT = frozenset({ROLES_CHANGED})
 """Events from daemon to daemon."""
@@ -149,6 +154,22 @@ def product_pin(pin: ProductPin) -> messages.ProductPin:
         "streamId": str(pin.stream_id),
         "productId": str(pin.product_id),
         "at": timestamp(moment.at),
+    }
+
+
+def stream_advice(stream_id: UUID, change: Change, at: datetime) -> messages.StreamAdvice:
+    """`stream:advice`."""
+    words = change.advice.words
+    return {
+        "streamId": str(stream_id),
+        "code": change.advice.code,
+        "state": "raised" if change.is_raised else "cleared",
+        "severity": words.severity,
+        "title": words.title,
+        "why": words.why,
+        "obs": words.obs,
+        "phone": words.phone,
+        "timestamp": timestamp(at),
     }
 
 

@@ -19,6 +19,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.room_state import RoomState
 from controller.hub.statistics import HubStatistics
 
+_NOT_MISSED = payloads.PASSING | payloads.UNSENT | payloads.MODERATORS_ONLY | payloads.HOST_ONLY
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -95,11 +96,16 @@ class Room:
             return
         if event.name == payloads.VIEWER_SANCTIONED:
             self.evict_banned()
-        if event.name in payloads.UNSENT:
-            return
+        if event.name not in payloads.UNSENT:
+            self._pass_on(event)
+
+    def _pass_on(self, event: RoomEvent) -> None:
+        """Send it to whom it is for: to everybody with what else is pending."""
         message = Message.from_log(event)
         if event.name in payloads.MODERATORS_ONLY:
             self._send_to_moderators(message)
+        elif event.name in payloads.HOST_ONLY:
+            self._send_to_host(message)
         elif self._members:
             self._statistics.events += 1
             self._pending.append(message)
@@ -140,6 +146,10 @@ class Room:
             messages += [
                 Message.of(payloads.CHAT_HELD, payloads.chat_message(held))
                 for held in self.state.held.values()
+            ]
+        if connection.user_id == self.state.stream.owner_id:
+            messages += [
+                Message.of(payloads.STREAM_ADVICE, advice) for advice in self.state.advice.values()
             ]
         connection.send_batch(Batch(messages))
         self._members[connection] = None
@@ -264,11 +274,15 @@ class Room:
         return [
             event
             for event in self._tail
-            if event.position.offset > since.offset
-            and event.name not in payloads.PASSING | payloads.UNSENT | payloads.MODERATORS_ONLY
+            if event.position.offset > since.offset and event.name not in _NOT_MISSED
         ]
 
     def _send_to_moderators(self, message: Message) -> None:
         for member in self.members:
             if member.identity is not None and self.may_moderate(member.identity):
+                member.send(message)
+
+    def _send_to_host(self, message: Message) -> None:
+        for member in self.members:
+            if member.user_id == self.state.stream.owner_id:
                 member.send(message)

@@ -35,6 +35,7 @@ class RoomState:
         self.pinned_message = kept.rules.pinned_message
         self.pinned_product = kept.pinned_product
         self.active_pin = kept.active_pin
+        self.advice: dict[str, dict[str, Any]] = {}
         self.slow_mode_s = kept.rules.slow_mode_s
         self.blocked_words = kept.rules.blocked_words
         self.moderators = set(kept.rules.moderators)
@@ -59,6 +60,7 @@ class RoomState:
             payloads.PRODUCT_TAGGED: self._tagged,
             payloads.PRODUCT_PINNED: self._shown,
             payloads.PRODUCT_UNPINNED: self._hidden,
+            payloads.STREAM_ADVICE: self._advised,
             payloads.ROLES_CHANGED: self._roles,
             payloads.STREAM_STARTED: self._started,
             payloads.STREAM_ENDED: self._ended,
@@ -96,8 +98,11 @@ class RoomState:
             "slowMode": self.slow_mode_s,
             "pinnedMessage": self.pinned_message and payloads.chat_message(self.pinned_message),
             "pinnedProduct": self.pinned_product and payloads.pinned_product(self.pinned_product),
-            "activePin": self.active_pin and payloads.active_pin(self.active_pin),
+            "activePin": None if self.is_over else self._shown_now(),
         }
+
+    def _shown_now(self) -> Any:
+        return self.active_pin and payloads.active_pin(self.active_pin)
 
     def _remember(self, message: ChatMessage) -> None:
         self.history[message.id] = message
@@ -167,6 +172,13 @@ class RoomState:
     def _hidden(self, data: dict[str, Any]) -> bool:
         if self.active_pin is not None and self.active_pin.product_id == UUID(data["productId"]):
             self.active_pin = None
+        return True
+
+    def _advised(self, data: dict[str, Any]) -> bool:
+        if data["state"] == "raised":
+            self.advice[data["code"]] = data
+        else:
+            self.advice.pop(data["code"], None)
         return True
 
     def _roles(self, data: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ STANDARD = {
     "http_listen": f"unix:{RUN_DIR}/daemon.sock",
     "hook_listen": f"unix:{RUN_DIR}/hooks.sock",
     "nginx_control": f"unix:{RUN_DIR}/nginx-control.sock",
+    "player_log": f"{RUN_DIR}/players.sock",
 }
 """What the first settings file sets."""
 

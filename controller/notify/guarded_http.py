@@ -8,13 +8,17 @@ all come past it. Nothing of an answer is believed but its status and how long t
 import asyncio
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from ssl import SSLContext, SSLError
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 from yarl import URL
 
@@ -22,6 +26,7 @@ Network = IPv4Network | IPv6Network
 _NAT64 = IPv6Network("64:ff9b::/96")
 _MOST_ANSWER_BYTES = 16_384
 _MOST_CONNECTIONS = 256
+_LOOKED_UP_AT_ONCE = 32
 _ABSENT_MOST_S = 7 * 86_400.0
 
 
@@ -71,6 +76,37 @@ class AddressGuard:
         return socket.socket(family, kind, protocol)
 
 
+class PatientResolver(AbstractResolver):
+    """Looks names up in threads of its own: name servers that do not answer hold up each other,
+    and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKED_UP_AT_ONCE, thread_name_prefix="names")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """See `AbstractResolver.resolve`."""
+        look = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Forget what is still being looked up."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """The IPv4 address that an IPv6 one stands for, if it does."""
     if isinstance(ip, IPv4Address):
@@ -80,20 +116,27 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or ip
 
 
-def open_session(
+@asynccontextmanager
+async def open_session(
     guard: AddressGuard | None, tls: SSLContext | None = None
-) -> aiohttp.ClientSession:
+) -> AsyncIterator[aiohttp.ClientSession]:
     """A session that keeps no cookies and uses no proxy; without a guard for the operator's own
-    choice of addresses. Close it.
+    choice of addresses.
     """
+    resolver = PatientResolver()
     connector = aiohttp.TCPConnector(
         limit=_MOST_CONNECTIONS,
+        resolver=resolver,
         socket_factory=None if guard is None else guard.make_socket,
         ssl=tls if tls is not None else True,
     )
-    return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-    )
+    try:
+        async with aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        ) as session:
+            yield session
+    finally:
+        await resolver.close()
 
 
 async def post(

@@ -116,6 +116,9 @@ class PushPump:
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(due))
             raise
+        except Exception:  # noqa: BLE001 - a fault of ours counts as a try, and holds nobody up
+            self._log.exception("notification_failed", kind=due.kind.value)
+            result = PushResult(PushVerdict.LATER, reason="internal_error")
         self._settled.append(self._judge(due, result))
 
     def _judge(self, due: DuePush, result: PushResult) -> SettledPush:
@@ -135,7 +138,7 @@ class PushPump:
             del self._settled[: len(done)]
             troubled = sorted({one.reason for one in done if one.reason})
             if troubled:
-                self._log.info("notifications_troubled", reasons=troubled)
+                self._log.debug("notifications_troubled", reasons=troubled)
 
     async def _note_last(self) -> None:
         try:

@@ -125,6 +125,9 @@ class WebhookPump:
                 reply = await post(self._session, due.url, body, headers, self._settings.timeout_s)
             except RequestFailed as failed:
                 error = failed.reason
+            except Exception:  # noqa: BLE001 - a fault of ours counts as a try, and holds nobody up
+                self._log.exception("webhook_fault", delivery=str(due.id))
+                error = "internal_error"
         took_ms = int((time.monotonic() - began_s) * 1000)
         return self._judge(due, datetime.fromtimestamp(at_s, UTC), took_ms, reply, error)
 

@@ -1,5 +1,6 @@
 """Reads the sessions' health off the media plane."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from controller.domain.session_health import IntakeHealth, PartHealth, SessionHealth
@@ -11,6 +12,10 @@ class SupervisedSessions:
 
     def __init__(self, supervisor: SessionSupervisor) -> None:
         self._supervisor = supervisor
+
+    def streams(self) -> Sequence[UUID]:
+        """The streams that have a session."""
+        return [UUID(session.spec.stream_id) for session in self._supervisor.sessions()]
 
     def health_of(self, stream_id: UUID) -> SessionHealth | None:
         """The stream's session; None when no encoder is there."""
@@ -31,6 +36,10 @@ class SupervisedSessions:
                 packets_dropped=found.dropped,
                 timestamps_repaired=found.repaired,
                 queued_bytes=found.unread_bytes,
+                video_codec=found.video_codec,
+                audio_codec=found.audio_codec,
+                has_b_frames=found.has_b_frames,
+                pace=found.pace,
             )
         )
         return SessionHealth(

@@ -27,7 +27,9 @@ async def add_figures(
     row = await lock_stream(connection, stream_id)
     if figures.number and not await is_news(connection, stream_id, figures.holder, figures.number):
         return
-    await tell_milestones(connection, stream_from(row), figures.peak_viewers, now)
+    # In the end the peak is computed: what a daemon has seen of it is news while it is live.
+    seen = figures.peak_viewers if row.ended_at is None else 0
+    await tell_milestones(connection, stream_from(row), seen, now)
     fresh = await _add_visits(connection, stream_id, figures)
     said = await _add_messages(connection, figures)
     await _add_leavings(connection, stream_id, figures)
@@ -41,7 +43,7 @@ async def add_figures(
         .values(
             viewers_now=streams.c.viewers_now if viewers_now is None else viewers_now,
             total_views=streams.c.total_views + len(figures.visits),
-            peak_viewers=case((peak < figures.peak_viewers, figures.peak_viewers), else_=peak),
+            peak_viewers=case((peak < seen, seen), else_=peak),
             unique_viewers=streams.c.unique_viewers + fresh,
             total_likes=streams.c.total_likes + sum(figures.reactions.values()),
             chat_messages=streams.c.chat_messages + said,
@@ -50,18 +52,22 @@ async def add_figures(
 
 
 async def sum_up(connection: AsyncConnection, stream_id: UUID) -> None:
-    """Peak and average watch time anew, from the stays; StreamNotFound."""
+    """Peak and average watch time anew, from the stays; StreamNotFound.
+
+    While it is live the peak does not fall below what was told of it.
+    """
     row = await lock_stream(connection, stream_id)
     if row.started_at is None:
         return
     watched = await read_watched(connection, stream_id, row.started_at, row.ended_at)
     if watched is None:
         return
+    told = row.peak_viewers
     await connection.execute(
         update(streams)
         .where(streams.c.id == stream_id)
         .values(
-            peak_viewers=watched.peak_viewers,
+            peak_viewers=watched.peak_viewers if row.ended_at else max(told, watched.peak_viewers),
             average_watch_time_s=watched.watched_s / max(1, row.unique_viewers),
         )
     )

@@ -255,7 +255,8 @@ product_events = Table(
     "product_events",
     metadata,
     _reference("stream_id", "streams.id", primary_key=True),
-    _reference("viewer_id", "users.id", primary_key=True),
+    # A user's, or made of a guest's name.
+    Column("viewer_id", Uuid, primary_key=True),
     Column("idempotency_key", String(255), primary_key=True),
     _reference("product_id", "products.id"),
     Column("type", Word(ProductEventType), nullable=False),

@@ -118,9 +118,12 @@ class SqlWebhookQueue:
     async def prune(self, keep_days: int, limit: int) -> int:
         """See `WebhookQueue.prune`."""
         old = self._clock.now() - timedelta(days=keep_days)
+        # What waits for an endpoint that is switched off waits no longer than the rest.
         needed = exists().where(
             webhook_deliveries.c.event_seq == webhook_events.c.seq,
             webhook_deliveries.c.state == DeliveryState.PENDING,
+            webhook_endpoints.c.id == webhook_deliveries.c.endpoint_id,
+            webhook_endpoints.c.is_enabled,
         )
         some = (
             select(webhook_events.c.seq)

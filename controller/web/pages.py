@@ -1,4 +1,4 @@
-"""The pages that a person opens: the watch page, and a list of what is live.
+"""The pages that a person opens: the watch page, the host's, and a list of what is live.
 
 They are static: what they show they ask of the public API. Nothing comes from elsewhere.
 """
@@ -19,7 +19,7 @@ _PAGE_HEADERS = {
 
 
 def create_web(*vod_base_urls: str) -> web.RouteTableDef:
-    """Routes for `/`, `/watch/{stream uuid}` and `/static/…`; add them to the application.
+    """Routes for `/`, `/watch/{stream uuid}`, `/host/{stream uuid}` and `/static/…`; to be added.
 
     vod_base_urls: where recordings are when that is not this site; pages may then load from there.
     """
@@ -27,6 +27,7 @@ def create_web(*vod_base_urls: str) -> web.RouteTableDef:
     routes = web.RouteTableDef()
     routes.get("/")(pages.home)
     routes.get("/watch/{stream_id}")(pages.watch)
+    routes.get("/host/{stream_id}")(pages.host)
     routes.get("/static/{name:[a-z0-9.-]+|vendor/[a-z0-9.-]+}")(pages.asset)
     return routes
 
@@ -41,11 +42,11 @@ class _Pages:
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
         """One stream; whether it exists the page finds out itself."""
-        try:
-            UUID(request.match_info["stream_id"])
-        except ValueError:
-            raise web.HTTPNotFound from None
-        return self._file(_STATIC / "watch.html")
+        return self._of_stream(request, "watch.html")
+
+    async def host(self, request: web.Request) -> web.StreamResponse:
+        """What the host's encoder sends, and what to change; who asks the page finds out itself."""
+        return self._of_stream(request, "host.html")
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """Style, script or picture; the route lets no other path through."""
@@ -53,6 +54,13 @@ class _Pages:
         if not path.is_file() or path.suffix == ".html":
             raise web.HTTPNotFound
         return self._file(path)
+
+    def _of_stream(self, request: web.Request, name: str) -> web.FileResponse:
+        try:
+            UUID(request.match_info["stream_id"])
+        except ValueError:
+            raise web.HTTPNotFound from None
+        return self._file(_STATIC / name)
 
     def _file(self, path: Path) -> web.FileResponse:
         return web.FileResponse(path, headers=self._headers)

@@ -18,6 +18,9 @@ _LIVE_PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"
 _CHANNELS_SCHEME = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 _DIRECT_TIME = "urn:mpeg:dash:utc:http-iso:2014"
 _DELAY_TARGETS = 2
+_LEAD_S = 0.25
+"""Sound begins before pictures that are reordered; a Period that began with it had a hole there."""
+
 _CICP_BY_CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
 
 
@@ -47,8 +50,11 @@ class _Stretch:
 
     @property
     def first_s(self) -> float:
-        """Media time of the first sample listed."""
-        return min(track.segments[0].start_s for track in self.tracks)
+        """Media time of the first moment for which all tracks have media; of the first sample
+        listed, when one of them begins much later than the others."""
+        starts_s = [track.segments[0].start_s for track in self.tracks]
+        first_s, all_s = min(starts_s), max(starts_s)
+        return all_s if all_s - first_s <= _LEAD_S else first_s
 
     @property
     def end_s(self) -> float:

@@ -57,15 +57,19 @@ class SegmentSink(Protocol):
 class OpenTrack:
     """What is open on one track: the part that grows, and the segment around it."""
 
-    def __init__(self, track: TrackFormat, number: int, msn: int, sink: SegmentSink) -> None:
+    def __init__(
+        self, track: TrackFormat, number: int, msn: int, sink: SegmentSink, part_limit_s: float
+    ) -> None:
         self.format = track
         self.timescale = track.timescale
+        self.part_limit = part_limit_s * track.timescale  # ticks that a part may last
         self.number = number
         self.msn = msn
         self.started = False
         self.segment_start = 0
         self.end = 0  # decode time behind the last sample taken
         self.part_span = 0  # ticks in the open part
+        self.too_long = False  # the open segment has a part that is longer than it may be
         self.shift = 0  # presentation time - decode time of the Period's first sample
         self._sink = sink
         self._index = 0
@@ -142,6 +146,7 @@ class OpenTrack:
                 data=data,
             )
         )
+        self.too_long = self.too_long or self.part_span > self.part_limit
         self.number += 1
         self._index += 1
         self._samples, self._durations, self.part_span = [], [], 0
@@ -160,4 +165,5 @@ class OpenTrack:
         )
         self.msn += 1
         self._index = 0
+        self.too_long = False
         self.segment_start = next_start

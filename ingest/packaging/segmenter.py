@@ -12,7 +12,8 @@ Where the leader cuts:
     ones that are longer than the playlist promised (RFC 8216 §4.3.3.1).
 
 A track that stays away for longer than a segment may last leaves gaps: Media Segments without
-parts, none of them longer than the others may be.
+parts, none of them longer than the others may be. In those of the picture the last keyframe stands
+still, where that does not break what follows.
 """
 
 from collections import deque
@@ -36,7 +37,8 @@ class Segmenter:
     """Samples of one Period in, parts and segments out to `sink`.
 
     `tracks` holds at most one format of each kind; `next_msn` and `next_numbers` (parts, by kind)
-    carry on from the Period before. Samples of a track come in decode order.
+    carry on from the Period before; `part_targets` are in seconds, those of `settings` unless
+    given. Samples of a track come in decode order.
     """
 
     def __init__(
@@ -47,21 +49,28 @@ class Segmenter:
         *,
         next_msn: int = 0,
         next_numbers: dict[MediaKind, int] | None = None,
+        part_targets: dict[MediaKind, float] | None = None,
     ) -> None:
-        numbers = next_numbers or {}
+        numbers, limits = next_numbers or {}, part_targets or {}
         self._tracks = {
-            track.kind: OpenTrack(track, numbers.get(track.kind, 0), next_msn, sink)
+            track.kind: OpenTrack(
+                track,
+                numbers.get(track.kind, 0),
+                next_msn,
+                sink,
+                limits.get(track.kind, settings.part_limit_s),
+            )
             for track in tracks
         }
         self._video = self._tracks.get(MediaKind.VIDEO)
         self._audio = self._tracks.get(MediaKind.AUDIO)
-        self._part_limit_s = settings.part_limit_s
         self._segment_limit_s = settings.segment_limit_s
         self._segment_target_s = settings.segment_target_s
         self._follow_limit_s = settings.follower_limit_s
         self._pending: Sample | None = None  # the frame whose duration the next one tells
         self._last_duration = 0
         self._last_key_dts = 0
+        self._last_key = b""
         self._cuts: deque[float] = deque()  # presentation times (s) that audio has yet to reach
 
     @property
@@ -109,6 +118,8 @@ class Segmenter:
             raise ValueError("this Period has no video track")
         pending = self._pending
         self._pending = sample
+        if pending is not None and pending.is_key:
+            self._last_key = pending.data
         if pending is None:
             if not track.started:
                 track.start(sample)
@@ -116,14 +127,14 @@ class Segmenter:
             return
         duration = sample.dts - pending.dts
         if duration > self._limit(track):
-            self._bridge_video(track, pending, sample)
+            self._bridge_video(track, pending, sample, still=sample.is_key)
         else:
             self._last_duration = duration
             self._make_room(track, pending, duration)
             track.take(pending, duration)
             if self._video_segment_ends(track, sample, duration):
                 self._cut_video(track, sample)
-            elif track.part_span + duration > self._part_limit_s * track.timescale:
+            elif track.part_span + duration > track.part_limit:
                 track.end_part()
         if sample.is_key:
             self._last_key_dts = sample.dts
@@ -145,7 +156,7 @@ class Segmenter:
             elif move:
                 sample, duration = sample._replace(dts=sample.dts - move), duration + move
         self._cut_audio(track, sample, duration)
-        if track.part_span + duration > self._part_limit_s * track.timescale:
+        if track.part_span + duration > track.part_limit:
             track.end_part()
         track.take(sample, duration)
 
@@ -192,7 +203,9 @@ class Segmenter:
         if audio is not None and audio.started:
             end = audio.end * track.timescale // audio.timescale - track.shift
         if end - pending.dts > self._limit(track) or (audio and audio.msn > track.msn):
-            self._bridge_video(track, pending, pending._replace(dts=max(end, pending.dts)))
+            self._last_key = pending.data if pending.is_key else self._last_key
+            behind = pending._replace(dts=max(end, pending.dts))
+            self._bridge_video(track, pending, behind, still=True)
         else:
             track.take(pending, self._last_duration or track.timescale // 30)
             track.end_segment(track.end)
@@ -201,9 +214,13 @@ class Segmenter:
         """Ticks that a segment may last."""
         return int(self._segment_limit_s * track.timescale)
 
-    def _bridge_video(self, track: OpenTrack, pending: Sample, sample: Sample) -> None:
+    def _bridge_video(
+        self, track: OpenTrack, pending: Sample, sample: Sample, *, still: bool
+    ) -> None:
         """`sample` comes too late for `pending` to last until then: `pending` stays until its
-        segment is full, the rest is a gap. Audio that went on alone has cut its segments alike."""
+        segment is full. In the rest the last keyframe stands still, as few players go on without
+        a picture; it is a gap unless what follows can do without what came before (`still`).
+        Audio that went on alone has cut its segments alike."""
         limit = self._limit(track)
         usual = min(self._last_duration or track.timescale // 30, limit)
         if pending.dts + usual - track.segment_start > limit:
@@ -216,7 +233,11 @@ class Segmenter:
         longest = int(self._follow_limit_s * track.timescale)
         pieces = max(-(-(sample.dts - full) // longest), ahead + 1)
         for piece in range(1, pieces + 1):
-            self._cut_video(track, sample._replace(dts=_between(full, sample.dts, piece, pieces)))
+            at = _between(full, sample.dts, piece, pieces)
+            if still and self._last_key and at > track.segment_start:
+                picture = Sample(track.segment_start, track.shift, True, self._last_key)
+                track.take(picture, at - track.segment_start)
+            self._cut_video(track, sample._replace(dts=at))
 
     def _bridge_audio(self, track: OpenTrack, sample: Sample) -> None:
         """Close the segments that end in the hole before `sample`, with what they have."""
@@ -231,7 +252,7 @@ class Segmenter:
         if pending.dts + duration - track.segment_start > self._segment_limit_s * track.timescale:
             if pending.dts > track.segment_start:
                 self._cut_video(track, pending)
-        elif track.part_span + duration > self._part_limit_s * track.timescale:
+        elif track.part_span + duration > track.part_limit:
             track.end_part()
 
     def _cut_video(self, track: OpenTrack, first: Sample) -> None:
@@ -246,6 +267,8 @@ class Segmenter:
         limit = self._segment_limit_s * track.timescale
         if sample.is_key:
             return elapsed + (sample.dts - self._last_key_dts) > limit
+        if track.too_long or duration > track.part_limit:
+            limit = min(limit, duration + self._segment_target_s * track.timescale / 2)
         return elapsed + duration > limit
 
     def _drop_overdue_cuts(self) -> None:

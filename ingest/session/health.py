@@ -10,6 +10,9 @@ from ingest.media import MediaKind, Packet
 _LONGEST_STEP_MS = 1_000
 """A track that is silent for longer has a hole, which is no time of media."""
 
+_ROUNDING_MS = 5
+"""Delays from decoding to presentation that differ by less are the same."""
+
 _BASE_S = 30.0
 """The best recent part is looked for in the last one to two of these."""
 
@@ -23,6 +26,8 @@ class TrackRates:
 
     bits_per_s: float
     units_per_s: float
+    span_s: float = 0.0
+    is_reordered: bool = False
 
 
 class TrackMeter:
@@ -35,6 +40,8 @@ class TrackMeter:
         self._units = 0
         self._span_ms = 0
         self._key_span_ms = 0
+        self._least_delay_ms: int | None = None
+        self._most_delay_ms = 0
 
     def take(self, packet: Packet) -> None:
         """Count a packet."""
@@ -42,6 +49,13 @@ class TrackMeter:
         self.last_ms = stamp_ms
         self._size += len(packet.data)
         self._units += 1
+        delay_ms = packet.pts_ms - stamp_ms
+        if self._least_delay_ms is None:
+            self._least_delay_ms = self._most_delay_ms = delay_ms
+        elif delay_ms < self._least_delay_ms:
+            self._least_delay_ms = delay_ms
+        elif delay_ms > self._most_delay_ms:
+            self._most_delay_ms = delay_ms
         if last_ms is not None and 0 < stamp_ms - last_ms < _LONGEST_STEP_MS:
             self._span_ms += stamp_ms - last_ms
             self._key_span_ms += stamp_ms - last_ms
@@ -52,7 +66,12 @@ class TrackMeter:
     def read(self) -> TrackRates:
         """The rates since the last reading; zero when nothing came."""
         span_s = self._span_ms / 1000
-        rates = TrackRates(self._size * 8 / span_s, self._units / span_s) if span_s else _SILENT
+        rates = _SILENT
+        if span_s:
+            # Without reordering all frames wait equally long from decoding to presentation.
+            reordered = self._most_delay_ms - (self._least_delay_ms or 0) > _ROUNDING_MS
+            rates = TrackRates(self._size * 8 / span_s, self._units / span_s, span_s, reordered)
+        self._least_delay_ms = None
         self._size = self._units = self._span_ms = 0
         return rates
 

@@ -73,7 +73,7 @@ class SessionHealth(_Message, tag="health", frozen=True, kw_only=True):
     """Worker → daemon, every few seconds: how the session fares.
 
     Rates are those of the time since the last one; `dropped` and `repaired` count since the
-    worker began. `unread_bytes`: what waits in the spool.
+    worker began. `unread_bytes`: what waits in the spool. `pace`: seconds of media a second.
     """
 
     video_bits_per_s: float
@@ -85,6 +85,10 @@ class SessionHealth(_Message, tag="health", frozen=True, kw_only=True):
     dropped: int
     repaired: int
     unread_bytes: int = 0
+    video_codec: str = ""
+    audio_codec: str = ""
+    has_b_frames: bool = False
+    pace: float = 1.0
 
 
 class SpaceMissing(_Message, tag="no_space", frozen=True, kw_only=True):

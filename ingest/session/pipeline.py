@@ -10,6 +10,7 @@ from ingest.journal_entries import Checkpoint, InitWritten, JournalEntry, Period
 from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 from ingest.packaging.codec_strings import codec_string
 from ingest.packaging.init_section import init_section
+from ingest.packaging.part_target import part_target_s
 from ingest.packaging.segmenter import Segmenter
 from ingest.session.file_sink import FileSink
 from ingest.session.health import IntakeMeter
@@ -66,6 +67,7 @@ class Pipeline:
         self._next_init = end.next_init
         self._next_msn = end.next_msn
         self._next_numbers = end.next_numbers
+        self._part_targets = end.part_targets
         self._target_duration_s = end.target_duration_s or settings.target_duration_s
         self._reason = reason
         self._spool = spool
@@ -78,6 +80,7 @@ class Pipeline:
         self.checkpoint_offset = 0
         self._frames = dict.fromkeys(MediaKind, 0)
         self._intake = IntakeMeter()
+        self._read_at_s = clock.monotonic_s()
 
     def report(self, notifications_dropped: int) -> SessionReport:
         """What was counted."""
@@ -97,6 +100,9 @@ class Pipeline:
         """How it fares since this was last asked."""
         intake, counters = self._intake, self._counters
         video, audio = intake.video.read(), intake.audio.read()
+        read_at_s = self._clock.monotonic_s()
+        took_s, self._read_at_s = read_at_s - self._read_at_s, read_at_s
+        picture = next((t for t in self._tracks if isinstance(t, VideoFormat)), None)
         sound = next((t for t in self._tracks if isinstance(t, AudioFormat)), None)
         return SessionHealth(
             video_bits_per_s=video.bits_per_s,
@@ -107,6 +113,10 @@ class Pipeline:
             audio_drift_s=self._timeline.audio_error / sound.sample_rate if sound else 0.0,
             dropped=counters.dropped_before_start,
             repaired=counters.repaired_dts + counters.audio_reanchored + counters.drift_corrected,
+            video_codec=picture.codec.value if picture else "",
+            audio_codec=sound.codec.value if sound else "",
+            has_b_frames=video.is_reordered,
+            pace=max(video.span_s, audio.span_s) / took_s if took_s > 0 else 1.0,
         )
 
     @property
@@ -114,10 +124,27 @@ class Pipeline:
         """The tracks of the running Period, or of the one that the next packet starts."""
         return self._tracks
 
-    def start(self, tracks: tuple[TrackFormat, ...], reason: str | None = None) -> None:
-        """Close the running Period, if any; the next packets belong to a new one of `tracks`."""
+    def start(
+        self,
+        tracks: tuple[TrackFormat, ...],
+        reason: str | None = None,
+        *,
+        frame_s: float | None = None,
+    ) -> None:
+        """Close the running Period, if any; the next packets belong to a new one of `tracks`.
+
+        `frame_s`: how long a picture lasts, where that is known already.
+        """
         self.finish()
         self._set_tracks(tracks)
+        for track in tracks:
+            lasts_s = frame_s
+            if isinstance(track, AudioFormat):
+                lasts_s = track.frame_samples / track.sample_rate
+            target_s = part_target_s(
+                self._settings.part_target_s, lasts_s, self._settings.segment_target_s
+            )
+            self._part_targets.setdefault(track.kind, target_s)
         if reason is not None:
             self._reason = reason
 
@@ -195,6 +222,7 @@ class Pipeline:
             self._sink,
             next_msn=self._next_msn,
             next_numbers=self._next_numbers,
+            part_targets=self._part_targets,
         )
 
     def _open_period(self, first: Sample, offset: int | None) -> Segmenter:
@@ -261,7 +289,7 @@ class Pipeline:
             init=number,
             codecs=codec_string(track),
             timescale=track.timescale,
-            part_target_s=self._settings.part_limit_s,
+            part_target_s=self._part_targets[track.kind],
             target_duration_s=self._target_duration_s,
             width=video.width if video else 0,
             height=video.height if video else 0,

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,10 @@ _AUDIO_CONFIG_WAIT_MS = 500
 
 _VIDEO_WAIT_MS = 5_000
 """Audio that has waited this long for a video track is a stream of its own."""
+
+_FRAMES_MEASURED, _SLOW_FRAMES = 4, 2
+_FRAMES_WAIT_MS, _SLOW_FRAMES_WAIT_MS = 400, 1_200
+"""Pictures that are waited for to see how long one lasts: so many within so long, or fewer."""
 
 _LOCK_WAIT_S = 2.0
 
@@ -198,11 +203,27 @@ class SpoolSession:
         limit_ms = _AUDIO_CONFIG_WAIT_MS if self.video_seen else _VIDEO_WAIT_MS
         if self._reader.counters.unsupported:
             limit_ms = _VIDEO_WAIT_MS  # a pull that can read it takes over, from the first packet
-        if both or (self._formats and waited_ms > limit_ms):
+        if (both or (self._formats and waited_ms > limit_ms)) and self._measured(waited_ms):
             self._start()
 
+    def _measured(self, waited_ms: int) -> bool:
+        """Whether how long a picture lasts is known, or has been waited for long enough."""
+        frames = len(self._picture_stamps())
+        if not self.video_seen or frames >= _FRAMES_MEASURED:
+            return True
+        if frames >= _SLOW_FRAMES:
+            return waited_ms >= _FRAMES_WAIT_MS
+        return waited_ms >= _SLOW_FRAMES_WAIT_MS
+
+    def _picture_stamps(self) -> list[int]:
+        return [held.dts_ms for _, held in self._held if held.kind is MediaKind.VIDEO]
+
     def _start(self) -> None:
-        self._pipeline.start(self._all_formats())
+        stamps = self._picture_stamps()[:_FRAMES_MEASURED]
+        lasts_ms = [b - a for a, b in pairwise(stamps) if b > a]
+        # the shortest: a camera that starts slowly is no slow camera
+        frame_s = min(lasts_ms) / 1000 if lasts_ms else None
+        self._pipeline.start(self._all_formats(), frame_s=frame_s)
         held, self._held = self._held, []
         for offset, packet in held:
             self._pipeline.feed(packet, offset)

@@ -50,14 +50,18 @@ class SpoolReserve:
             raise SpoolFull("the disk of the spool is full")
 
     def _take(self, size: int, length: int) -> bool:
-        """Allocate `length` bytes from `size` on; those that a predecessor did cost nothing."""
+        """Have `length` bytes allocated from `size` on. Those that are already are not asked for
+        again: the kernel looks at each page."""
+        start, end = max(size, self._until), size + length
+        if end <= start:
+            return True
         try:
-            self._is_possible = fallocate.reserve(self._fd, size, length)
+            self._is_possible = fallocate.reserve(self._fd, start, end - start)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
             return False
-        self._until = size + length
+        self._until = end
         return True
 
     def close(self) -> None:

@@ -39,6 +39,9 @@ _SILENCE_AFTER_S = 1.5
 _SILENCE_BEHIND_S = 0.25
 """How far silence stays behind the picture, so that sound that comes back finds its place."""
 
+_LAST_PICTURE = VIDEO_TIMESCALE // 30
+"""How long the last picture is taken to last."""
+
 _WRAP = 1 << 32
 
 
@@ -76,6 +79,7 @@ class Timeline:
         self._origin_ms: int | None = None
         self._last_ms: dict[MediaKind, int] = {}
         self._video_dts = -1
+        self._video_end = 0  # when the last picture is shown
         self._audio_dts: int | None = None
         self._audio_error = 0.0  # mean of stamp - count, in ticks
         self._hole_limit_ms = hole_limit_ms
@@ -198,6 +202,7 @@ class Timeline:
         self._video_dts = dts
         self._fill_behind(dts)
         cts_ms = packet.pts_ms - packet.dts_ms
+        self._video_end = max(self._video_end, dts + cts_ms * 90)
         return Sample(dts, cts_ms * 90, packet.is_key, packet.data)
 
     def _audio_sample(self, packet: Packet, dts_ms: int) -> Sample | None:
@@ -237,10 +242,12 @@ class Timeline:
             self._fill(start, now - int(_SILENCE_BEHIND_S * track.sample_rate), track)
 
     def fill_to_end(self) -> None:
-        """Silence up to the last picture, where the sound has paused: no more will come."""
-        if self._filling and self._audio is not None and self._audio_dts is not None:
-            end = self._video_dts * self._audio.sample_rate // VIDEO_TIMESCALE
-            self._fill(self._audio_dts, end, self._audio)
+        """Silence up to the end of the last picture: no more will come, and players stop where
+        one of the tracks does, even if another Period follows."""
+        track = self._audio
+        if track is not None and self._silent is not None and self._audio_dts is not None:
+            end = (self._video_end + _LAST_PICTURE) * track.sample_rate // VIDEO_TIMESCALE
+            self._fill(self._audio_dts, end, track)
 
     def _fill(self, start: int, end: int, track: AudioFormat) -> None:
         """As many whole frames of silence as there is room for."""

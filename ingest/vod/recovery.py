@@ -48,6 +48,11 @@ class JournalEnd:
         """Number of the next part of each kind."""
         return {MediaKind(e.init.kind): e.next_number for e in self.renditions.values()}
 
+    @property
+    def part_targets(self) -> dict[MediaKind, float]:
+        """PART-TARGET of each rendition, in seconds."""
+        return {MediaKind(e.init.kind): e.init.part_target_s for e in self.renditions.values()}
+
     def take(self, entry: JournalEntry) -> None:
         """Read one more entry."""
         match entry:

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 from aiortc import (
     MediaStreamTrack,
-    RTCBundlePolicy,
     RTCConfiguration,
     RTCPeerConnection,
     RTCRtpCapabilities,
@@ -57,9 +56,7 @@ class Peer:
         self._on_state = on_state
         self._ufrag = ""
         self._state: PeerState | None = None
-        self._connection = RTCPeerConnection(
-            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
-        )
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.add_listener("connectionstatechange", self._changed)
 
     @property

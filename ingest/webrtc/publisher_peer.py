@@ -11,18 +11,20 @@ from typing import Any
 
 from aiortc import RTCRtpReceiver, rtcrtpreceiver
 from aiortc.codecs.base import Decoder
-from aiortc.jitterbuffer import JitterFrame
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
 from ingest.media import MediaKind
 from ingest.webrtc.errors import OfferUnacceptable
+from ingest.webrtc.offer import checked_offer
 from ingest.webrtc.peer import Peer, PeerState
 from ingest.webrtc.publisher_codecs import Coded, OpusToAac, Vp8ToH264
 from ingest.webrtc.settings import WebRtcNetwork
 
 _NTP_FRACTION = 1 << 32
+_ASSEMBLED_PACKETS = 512
 
 
 class PublisherPeer:
@@ -53,7 +55,7 @@ class PublisherPeer:
 
     async def answer(self, offer: str) -> str:
         """The SDP answer. Raises OfferMalformed or OfferUnacceptable."""
-        if "m=video" not in offer:
+        if "m=video" not in checked_offer(offer):
             raise OfferUnacceptable("the offer has no video")
         # Browsers encode H.264 as it is to be packaged; what they send else costs an encoder.
         self._peer.receive("video", "video/h264", "video/vp8")
@@ -78,6 +80,32 @@ class PublisherPeer:
             if receiver.track.kind == "video":
                 for source in receiver.getSynchronizationSources():
                     await receiver._send_rtcp_pli(source.source)  # noqa: SLF001
+
+    async def mend(self, *, give_up: bool) -> bool:
+        """The picture does not move: ask again for the packets that are missing, or `give_up` on
+        them and begin anew with a keyframe. False when none is missing: nothing was sent.
+
+        The receiver asks for a packet when it first sees that it is missing, and not again; and
+        what it has assembled waits for hundreds of packets before it does without.
+        """
+        mended = False
+        for receiver in self._peer.receivers:
+            generator = vars(receiver).get("_RTCRtpReceiver__nack_generator")
+            if generator is None or not generator.missing:
+                continue
+            mended = True
+            if give_up:
+                generator.missing.clear()
+                fresh = JitterBuffer(capacity=_ASSEMBLED_PACKETS, is_video=True)
+                vars(receiver)["_RTCRtpReceiver__jitter_buffer"] = fresh
+                continue
+            for source in receiver.getSynchronizationSources():
+                await receiver._send_rtcp_nack(  # noqa: SLF001
+                    source.source, sorted(generator.missing)
+                )
+        if mended and give_up:
+            await self.ask_keyframe()
+        return mended
 
     async def close(self) -> None:
         """Close the connection."""

@@ -1,7 +1,9 @@
 """Viewers over WebRTC as the daemon sees them: a worker for each stream that has any."""
 
 import asyncio
+import itertools
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -23,6 +25,7 @@ from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
 from ingest.webrtc.worker_link import WHEP_MODULE, WorkerLink
 
 _LOOK_EVERY_S = 1.0
+_SEEN_EVERY = 5
 _IDLE_S = 30.0
 """A worker without viewers is kept for so long: a player that reloads finds it warm."""
 
@@ -44,6 +47,7 @@ class _Audience:
     link: WorkerLink | None = None
     spool: str = ""
     connected: dict[str, bool] = field(default_factory=dict)
+    seen: dict[str, Callable[[], None]] = field(default_factory=dict)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     idle_since_s: float = 0.0
 
@@ -90,13 +94,20 @@ class WhepDesk:
             total = _sum(total, figures)
         return total
 
-    async def watch(self, stream_id: str, offer: str) -> PeerSession:
-        """A session for the offer's sender, who may watch the stream. Raises WebRtcRefused."""
+    async def watch(
+        self, stream_id: str, offer: str, seen: Callable[[], None] | None = None
+    ) -> PeerSession:
+        """A session for the offer's sender, who may watch the stream. Raises WebRtcRefused.
+
+        `seen` is called every few seconds for as long as the viewer is connected.
+        """
         follow = self._source(stream_id)
         audience = self._audiences.setdefault(stream_id, _Audience(stream_id))
         self._require_room(audience)
         session = secrets.token_urlsafe(16)
         audience.connected[session] = False
+        if seen is not None:
+            audience.seen[session] = seen
         self._of_session[session] = audience
         try:
             link = await self._worker(audience, follow)
@@ -201,6 +212,8 @@ class WhepDesk:
         match message:
             case Connected() if message.session in audience.connected:
                 audience.connected[message.session] = True
+                if message.session in audience.seen:
+                    audience.seen[message.session]()
             case Closed():
                 self._log.info("whep_closed", stream_id=audience.stream_id, reason=message.reason)
                 self._forget(message.session)
@@ -226,9 +239,11 @@ class WhepDesk:
 
     async def _look(self) -> None:
         """End the workers of streams that are over, and those that nobody needs."""
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(_LOOK_EVERY_S)
             now_s = asyncio.get_running_loop().time()
+            if turn % _SEEN_EVERY == 0:
+                self._tell_seen()
             for audience in [*self._audiences.values()]:
                 window = self._supervisor.window(audience.stream_id)
                 if audience.connected:
@@ -237,6 +252,12 @@ class WhepDesk:
                     continue
                 if window is None or window.ended or now_s - audience.idle_since_s > _IDLE_S:
                     self._dismiss(audience)
+
+    def _tell_seen(self) -> None:
+        for audience in self._audiences.values():
+            for session, is_connected in audience.connected.items():
+                if is_connected and session in audience.seen:
+                    audience.seen[session]()
 
     # --- sessions
 
@@ -259,6 +280,7 @@ class WhepDesk:
         audience = self._of_session.pop(session, None)
         if audience is not None:
             audience.connected.pop(session, None)
+            audience.seen.pop(session, None)
 
 
 def _sum(one: Figures, other: Figures) -> Figures:

@@ -36,7 +36,12 @@ from ingest.webrtc.publisher_clock import PublisherClock
 from ingest.webrtc.publisher_codecs import AUDIO_RATE, VIDEO_RATE, Coded
 from ingest.webrtc.publisher_peer import PublisherPeer
 
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.1
+_MISSING_S = 0.2
+_GIVE_UP_S = 0.6
+"""A picture that does not move for so long lacks packets: they are asked for again, then done
+without."""
+
 _KEYFRAME_EVERY_S = 1.9
 _ASK_AGAIN_S = 0.5
 _FIGURES_EVERY_S = 2.0
@@ -58,6 +63,7 @@ class WhipWorker:
         self._reason = "daemon_gone"
         self._is_connected = False
         self._key_at_s = self._asked_at_s = self._heard_at_s = self._born_s = time.monotonic()
+        self._moved_at_s = self._born_s
         self._frames = 0
         self._waits_for_key = True
 
@@ -145,6 +151,7 @@ class WhipWorker:
         stamp_ms = self._clock.stamp_ms(kind, unit.timestamp, now_s)
         try:
             if kind is MediaKind.VIDEO:
+                self._moved_at_s = now_s
                 self._picture(spool, unit.data, stamp_ms, now_s)
             else:
                 self._sound(spool, unit.data, stamp_ms)
@@ -182,6 +189,7 @@ class WhipWorker:
                 continue
             if now_s - self._heard_at_s > self._begin.silence_s:
                 self._end("silent")
+            await self._mend(now_s)
             due_s = self._key_at_s + (0.0 if self._waits_for_key else _KEYFRAME_EVERY_S)
             if now_s >= due_s and now_s - self._asked_at_s >= _ASK_AGAIN_S:
                 self._asked_at_s = now_s
@@ -189,6 +197,15 @@ class WhipWorker:
             if now_s - told_at_s >= _FIGURES_EVERY_S:
                 told_at_s = now_s
                 self._channel.tell(Figures(frames_received=self._frames))
+
+    async def _mend(self, now_s: float) -> None:
+        stalled_s = now_s - self._moved_at_s
+        if self._spool is None or stalled_s < _MISSING_S:
+            return
+        give_up = stalled_s >= _GIVE_UP_S
+        if await self._peer.mend(give_up=give_up) and give_up:
+            self._moved_at_s = now_s
+            self._waits_for_key = True  # what comes until then refers to what is lost
 
 
 async def _serve(descriptor: int) -> None:

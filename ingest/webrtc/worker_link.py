@@ -29,7 +29,9 @@ from ingest.webrtc.messages import (
 
 WHEP_MODULE = "ingest.webrtc.whep_worker"
 WHIP_MODULE = "ingest.webrtc.whip_worker"
-_ANSWER_WAIT_S = 12.0
+_ANSWER_WAIT_S = 25.0
+"""A worker that is started for the first viewer of a stream takes a while on a busy machine."""
+
 _KILL_WAIT_S = 5.0
 
 Listener = Callable[[Connected | Closed | SourceLost], None]
@@ -104,20 +106,26 @@ class WorkerLink:
         await asyncio.wait({self._reading})
 
     async def _ask(self, session: str, message: Offer | Trickle) -> str:
-        if session in self._waiting or not self.alive:
-            raise WorkerLost("the WebRTC worker is busy or has died: try again")
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[session] = future
         try:
-            self.tell(message)
             async with asyncio.timeout(_ANSWER_WAIT_S):
-                return str(await future)
+                while (earlier := self._waiting.get(session)) is not None:
+                    await asyncio.wait({earlier})  # candidates come in quick succession
+                    await asyncio.sleep(0)
+                return await self._ask_next(session, message)
         except TimeoutError as error:
             self.hangup(session)
             raise WorkerLost("the WebRTC worker did not answer in time") from error
         except asyncio.CancelledError:
             self.hangup(session)
             raise
+
+    async def _ask_next(self, session: str, message: Offer | Trickle) -> str:
+        if not self.alive:
+            raise WorkerLost("the WebRTC worker has died: try again")
+        self._waiting[session] = asyncio.get_running_loop().create_future()
+        try:
+            self.tell(message)
+            return str(await self._waiting[session])
         finally:
             self._waiting.pop(session, None)
 

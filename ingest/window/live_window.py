@@ -36,6 +36,9 @@ _SHORTEST_WINDOW_TARGETS = 6
 """A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
 
 
+_ROUNDING_S = 0.001
+"""PART-TARGET is said in milliseconds."""
+
 _MOST_BEHIND_S = 1.0
 """A moment that is farther from the newest frame is one for which there are no media."""
 
@@ -258,6 +261,9 @@ class LiveWindow:
             entry.sync_start,
         )
         state.open_parts.append(part)
+        state.too_long = state.too_long or part.duration_s > state.first.part_target_s + _ROUNDING_S
+        if not state.too_long:
+            state.listed_parts = len(state.open_parts)
         state.next_part = entry.number + 1
 
     def _take_segment(self, state: RenditionState, entry: SegmentWritten) -> None:
@@ -275,7 +281,9 @@ class LiveWindow:
             finished=True,
             gap=gap,
         )
-        state.open_parts = []
+        if state.too_long:
+            segment = self._listed_whole(entry.rendition, state, segment)
+        state.open_parts, state.listed_parts, state.too_long = [], 0, False
         state.finished.append(segment)
         state.finished_s += segment.duration_s
         state.finished_size += segment.size
@@ -317,20 +325,30 @@ class LiveWindow:
             since_s=state.since_s,
         )
 
+    @staticmethod
+    def _listed_whole(name: str, state: RenditionState, segment: Segment) -> Segment:
+        """Without its parts, one of which is longer than PART-TARGET (rfc8216bis §4.4.4.9); whoever
+        has heard of one of them still gets it."""
+        grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
+        files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
+        state.removed_parts.append(Due(state.media_s + grace_s, files))
+        return replace(segment, parts=())
+
     def _growing(self, state: RenditionState) -> tuple[Segment, ...]:
-        """The segment whose parts are coming, if any has come."""
-        if not state.open_parts:
+        """The segment whose parts are coming, if any has come; up to one that is too long."""
+        if not state.listed_parts:
             return ()
-        duration_s = sum(part.duration_s for part in state.open_parts)
+        listed = state.open_parts[: state.listed_parts]
+        duration_s = sum(part.duration_s for part in listed)
         growing = self._segment(
             state,
             msn=state.open_msn,
             start=state.open_start,
             duration=round(duration_s * state.inits[state.init].timescale),
-            size=sum(part.size for part in state.open_parts),
+            size=sum(part.size for part in listed),
             finished=False,
         )
-        return (growing,)
+        return (replace(growing, parts=tuple(listed)),)
 
     def _snapshot(self, name: str, state: RenditionState) -> Rendition:
         growing = self._growing(state)

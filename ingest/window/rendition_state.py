@@ -36,6 +36,8 @@ class RenditionState:
     dependent: int = 0  # finished segments that do not start with a keyframe
     peak_bandwidth: int = 0
     open_parts: list[Part] = field(default_factory=list)
+    listed_parts: int = 0  # of the open ones
+    too_long: bool = False  # one of the open parts is longer than PART-TARGET
     open_msn: int = 0
     open_start: int = 0
     next_part: int = 0

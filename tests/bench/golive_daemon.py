@@ -1,8 +1,8 @@
 """The smallest daemon around `ingest.SessionSupervisor`: a session for each stream it is told of.
 
-`python -m tests.bench.golive_daemon LIVE_ROOT OBJECT_ROOT SESSIONS`. SESSIONS is a JSON file. Says
-`live` when every stream has a part, on SIGUSR1 how late parts were so far, and at the end how many
-each rendition has.
+`python -m tests.bench.golive_daemon LIVE_ROOT OBJECT_ROOT SESSIONS [LISTED]`. SESSIONS is a JSON
+file. Says `live` when every stream has a part, on SIGUSR1 how late parts were so far, with the time
+of each one's listing in the file LISTED, and at the end how many each rendition has.
 """
 
 import asyncio
@@ -27,9 +27,11 @@ from ingest import (
     Uploader,
     UploadLedger,
 )
+from tests.bench.part_delays import ListingClock
 
 _DVR_WINDOW_S = 30.0
 _START_WAIT_S = 60.0
+_PLAIN_ARGUMENTS = 3
 
 
 class _StillThere:
@@ -69,7 +71,12 @@ async def main(arguments: list[str], nursery: PackagerNursery) -> None:
     started = await asyncio.gather(*(w.wait_started(_START_WAIT_S) for w in windows if w))
     print("live" if all(started) and len(started) == len(specs) else "not live", flush=True)
 
+    named = {s.stream_id: w for s in specs if (w := supervisor.window(s.stream_id))}
+    clock = ListingClock(named) if len(arguments) > _PLAIN_ARGUMENTS else None
+
     def tell_lateness() -> None:
+        if clock is not None:
+            clock.write(Path(arguments[_PLAIN_ARGUMENTS]))
         print(json.dumps(asdict(supervisor.totals().lateness)), flush=True)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_lateness)

@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,8 +134,9 @@ def ffmpeg_hls(options: Options) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def golive_packager(options: Options) -> Iterator[Contestant]:
-    """A daemon with its workers; nginx's recorder writes what they read."""
+def golive_packager(options: Options, listed: Path | None = None) -> Iterator[Contestant]:
+    """A daemon with its workers; nginx's recorder writes what they read. `listed`: see
+    `tests.bench.golive_daemon`."""
     folder = options.work_dir / "golive"
     with rtmp_server(folder, RECORDER) as server:
         sessions = [
@@ -152,6 +153,7 @@ def golive_packager(options: Options) -> Iterator[Contestant]:
         argv = [
             sys.executable, "-m", "tests.bench.golive_daemon",
             str(folder / "live"), str(folder / "objects"), str(listing),
+            *([] if listed is None else [str(listed)]),
         ]  # fmt: skip
         with _running(argv) as daemon:
             yield Contestant(GOLIVE, server, [daemon], lambda: "live\n" in daemon.out)
@@ -160,15 +162,17 @@ def golive_packager(options: Options) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def publisher(clip: Path, contestants: list[Contestant], options: Options) -> Iterator[Running]:
-    """All encoders of all contestants, in one process."""
+def publisher(
+    clip: Path, contestants: list[Contestant], options: Options, sent: Path | None = None
+) -> Iterator[Running]:
+    """All encoders of all contestants, in one process. `sent`: see `tests.bench.rtmp_publisher`."""
     targets = [
         f"{contestant.server.port}/{APP}/{name}"
         for name in _names(options)
         for contestant in contestants
     ]
     argv = [sys.executable, "-m", "tests.bench.rtmp_publisher", str(clip), *targets]
-    with _running(argv) as process:
+    with _running(argv, {} if sent is None else {"GOLIVE_BENCH_SENT": str(sent)}) as process:
         process.wait_for("publishing")
         yield process
         if process.process.poll() is not None:
@@ -176,8 +180,8 @@ def publisher(clip: Path, contestants: list[Contestant], options: Options) -> It
 
 
 @contextlib.contextmanager
-def _running(argv: list[str]) -> Iterator[Running]:
-    process = Running(argv, os.environ)
+def _running(argv: list[str], more: Mapping[str, str] | None = None) -> Iterator[Running]:
+    process = Running(argv, {**os.environ, **(more or {})})
     try:
         yield process
     finally:

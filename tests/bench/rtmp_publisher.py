@@ -2,7 +2,8 @@
 
 `python -m tests.bench.rtmp_publisher CLIP PORT/APP/NAME…`. Each publication is a connection of its
 own, its frames are sent when they are due, and the publications are out of step with each other as
-real encoders are. On SIGUSR1 it says how late it was. One process instead of an ffmpeg each leaves the CPU to what is measured.
+real encoders are. On SIGUSR1 it says how late it was, and writes when it sent each message into
+GOLIVE_BENCH_SENT. One process instead of an ffmpeg each leaves the CPU to what is measured.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ import json
 import os
 import signal
 import sys
+import time
 from bisect import bisect_left
 from pathlib import Path
 
 from ingest import LATENESS_BOUNDS_S
 from tests.bench.clip import PushClip, read_clip
+from tests.bench.part_delays import Sent
 from tests.support.rtmp_publisher import RtmpPublication, chunked
 
 _STAGGER_S = 2.0
@@ -30,10 +33,12 @@ async def end_with(publication: RtmpPublication, name: str) -> None:
 
 
 class SendLateness:
-    """How late messages were sent, counted up to each of the bounds."""
+    """How late messages were sent, counted up to each of the bounds; and when, into `path`."""
 
-    def __init__(self) -> None:
+    def __init__(self, publications: int, path: str | None) -> None:
         self._buckets = [0] * (len(LATENESS_BOUNDS_S) + 1)
+        self._path = path
+        self.sent: list[list[Sent]] = [[] for _ in range(publications)]
 
     def take(self, late_s: float) -> None:
         """Count a message."""
@@ -41,6 +46,8 @@ class SendLateness:
 
     def tell(self) -> None:
         """Print the counts so far."""
+        if self._path:
+            Path(self._path).write_text(json.dumps(self.sent), encoding="ascii")
         print(json.dumps(self._buckets), flush=True)
 
 
@@ -56,6 +63,7 @@ async def push(clip: PushClip, publications: list[RtmpPublication], late: SendLa
         heap.append((start_s + _STAGGER_S * i / len(publications), i, 0, 0))
     heapq.heapify(heap)
     starts = {i: due_s for due_s, i, _, _ in heap}
+    sent = late.sent
     while True:
         due_s, i, turn, position = heap[0]
         wait_s = due_s - loop.time()
@@ -65,6 +73,7 @@ async def push(clip: PushClip, publications: list[RtmpPublication], late: SendLa
         tag = clip.media[position]
         time_ms = turn * clip.length_ms + tag.time_ms
         publications[i].media(tag, bodies[position], time_ms)
+        sent[i].append(Sent(time_ms, tag.kind, time.monotonic()))
         position += 1
         if position == len(clip.media):
             turn, position = turn + 1, 0
@@ -83,7 +92,7 @@ async def main(arguments: list[str]) -> None:
     for publication, target in zip(publications, arguments[1:], strict=True):
         await publication.open()
         watching.append(asyncio.create_task(end_with(publication, target)))
-    late = SendLateness()
+    late = SendLateness(len(publications), os.environ.get("GOLIVE_BENCH_SENT"))
     pushing = asyncio.create_task(push(clip, publications, late))
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, late.tell)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pushing.cancel)

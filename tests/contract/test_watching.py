@@ -1,7 +1,7 @@
 """Peak, watch time and viewers over time, against the same sums by brute force."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -77,6 +77,21 @@ async def test_a_viewer_with_tabs_on_two_daemons_counts_each_moment_once(show):
     assert await show.watched() == (2, 110.0)
     counters = (await show.world.stores.streams.get(show.stream_id)).counters
     assert (counters.peak_viewers, counters.average_watch_time_s) == (2, 55.0)
+
+
+async def test_the_peak_never_falls_while_live_and_is_exact_in_the_end(show):
+    async def peak() -> int:
+        return (await show.world.stores.streams.get(show.stream_id)).counters.peak_viewers
+
+    await show.stay("ann", 0, 60)
+    seen = RoomFigures(1, 3, holder="one", number=1_000)
+    await show.rooms.record(show.stream_id, seen)
+    await show.rooms.sum_up(show.stream_id)
+    assert await peak() == 3
+    await show.end(60)
+    assert await peak() == 1
+    await show.rooms.record(show.stream_id, replace(seen, number=1_001))
+    assert await peak() == 1
 
 
 async def test_only_what_is_live_is_watch_time(show):

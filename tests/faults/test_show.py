@@ -28,12 +28,13 @@ from tests.support.show import MISSED_S, NETWORKS, Show, figures_of
 from tests.support.show_daemon import CLOCK, SharedTime
 from tests.support.tokens import Person, person
 
-VIEWERS = int(os.environ.get("GOLIVE_TEST_SHOW_VIEWERS", "36"))
-MINUTES = float(os.environ.get("GOLIVE_TEST_SHOW_MINUTES", "8"))
+VIEWERS = int(os.environ.get("GOLIVE_TEST_SHOW_VIEWERS", "24"))
+MINUTES = float(os.environ.get("GOLIVE_TEST_SHOW_MINUTES", "4"))
 SEED = int(os.environ.get("GOLIVE_TEST_SHOW_SEED", "1"))
 STEP_S = 10.0
 STEPS = int(MINUTES * 60 / STEP_S)
 START_S = time.time() // 1000 * 1000
+KILLS = (STEPS // 4, STEPS * 3 // 4)
 CONVERGED_S = 60.0
 MODULE = ("tests.support.show_daemon",)
 
@@ -170,7 +171,7 @@ class Disturbances:
             self.away = None
         if self._redis is None:
             return
-        if step in (STEPS // 4, STEPS * 3 // 4):
+        if step in KILLS:
             self.away = int(step > STEPS // 2)
             await show.kill(self.away)
         if step == STEPS // 2:
@@ -193,8 +194,10 @@ async def perform(theatre: Stage, disturbances: Disturbances) -> None:
             theatre.clock.set(START_S + show.now_s)
             await disturbances.before(step, show)
             if disturbances.away is None:
-                # A player that goes is missed later: not just before figures are compared.
-                is_near = 0 <= (STEPS // 3 - step) * STEP_S < MISSED_S
+                # A player that goes is missed later: not just before figures are compared, or its
+                # daemon is killed, which then has not seen it go.
+                next_s = [(at - step) * STEP_S for at in (STEPS // 3, *KILLS)]
+                is_near = any(0 <= s < MISSED_S for s in next_s)
                 await show.come_and_go(players_stay=is_near)
             await show.play()
             if disturbances.away is None:

@@ -25,6 +25,7 @@ from controller.auth.verification_keys import ConfiguredKey
 from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
+from controller.domain.coach import Advice
 from controller.domain.derived import ClipRange, ClipRules
 from controller.domain.ports import EndedMedia
 from controller.domain.recordings import (
@@ -36,6 +37,7 @@ from controller.domain.recordings import (
 from controller.domain.showcase import Moment, ShowcaseService
 from controller.domain.streams import Stream
 from controller.errors import NothingToSave
+from controller.hub.guests import GuestSessions
 from controller.jobs.desk import QueueingDesk
 from controller.settings import load_settings
 from controller.stores.opening import Stores, open_stores
@@ -46,6 +48,9 @@ KEY_SECRET = b"the root of stream keys and playback tokens in tests"
 TTL_S = 600
 CLIP_RULES = ClipRules(longest_s=40, longest_exact_s=20, most=4, most_unfinished=2)
 PUBLIC_URL = "https://shop.test"
+
+
+GUEST_KEY = b"only the tests of golive know this key, 32 bytes"
 
 
 @dataclass
@@ -105,6 +110,13 @@ class FakeRecordings:
         found = await self.recordings.find(stream.id)
         gone = replace(found, state=RecordingState.DELETED, save_until=None)
         await self.recordings.change(gone, found.state)
+
+
+class NoCoaches:
+    """Nothing to say."""
+
+    def advice_of(self, _stream_id: UUID) -> list[Advice]:
+        return []
 
 
 class WallTimeline:
@@ -249,6 +261,7 @@ def dependencies(
     limiter = FailureLimiter(FailureAllowance(burst=1000), time.monotonic)
     timeline = WallTimeline()
     return ApiDependencies(
+        guests=GuestSessions(GUEST_KEY),
         streams=stores.streams,
         catalogue=stores.catalogue,
         users=stores.users,
@@ -260,6 +273,7 @@ def dependencies(
         playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
         publishing=publishing,
         sessions=NoSessions(),
+        coaches=NoCoaches(),
         recordings=RecordingService(
             stores.streams, stores.recordings, FakeRecordings(stores.recordings), RULES
         ),

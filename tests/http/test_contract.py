@@ -154,6 +154,7 @@ async def test_the_go_live_flow(both_apis: RunningApi):
         "revenue",
         "geography",
         "timeline",
+        "quality",
     }
     assert set(analytics["basicStats"]) == {
         "duration",
@@ -179,6 +180,15 @@ async def test_the_go_live_flow(both_apis: RunningApi):
     }
     assert analytics["geography"] == {}
     assert analytics["timeline"] == []
+    assert analytics["quality"] == {
+        "sessions": 0,
+        "startupTime": None,
+        "startupTimeP95": None,
+        "rebuffers": 0,
+        "rebufferedSessions": 0,
+        "rebufferTime": None,
+        "averageBitrate": None,
+    }
 
     shown = await api.call("GET", stream, host)
     assert set(shown.data) >= STREAM_RESPONSE

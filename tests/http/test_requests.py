@@ -18,7 +18,8 @@ from controller.auth.bearer import BearerTokens, TokenRules
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.verification_keys import ConfiguredKey
 from controller.domain.ports import EndedMedia
-from tests.http.running_api import FakePublishing, RunningApi, run_api
+from controller.hub.guests import GuestSessions
+from tests.http.running_api import GUEST_KEY, FakePublishing, RunningApi, run_api
 from tests.support.databases import DatabaseFactory, postgres_server
 from tests.support.tokens import SECRET, bearer_token, person
 
@@ -54,6 +55,49 @@ async def test_a_product_event_is_counted_once_per_viewer_and_key(api: RunningAp
     assert reused.status == 409
     analytics = await api.call("GET", f"/streams/{stream_id}/analytics", host)
     assert analytics.data["products"][0]["clicks"] == 2
+
+
+async def test_a_viewer_without_a_token_counts_by_its_session_but_buys_nothing(api: RunningApi):
+    host = person("seller")
+    product = await api.product(host)
+    stream_id = await api.stream(host, product_ids=[product])
+    path = f"/streams/{stream_id}/products/{product}/events"
+    guests = GuestSessions(GUEST_KEY)
+    one, other = (guests.recognise("").token for _ in range(2))
+    headers = {"Idempotency-Key": "tap-1"}
+
+    async def tell(session: str = "", kind: str = "click", **more):
+        params = {"session": session} if session else {}
+        return await api.call("POST", path, None, {"type": kind}, params=params, **more)
+
+    counted = [(await tell(who, headers=headers)).data["counted"] for who in (one, one, other)]
+    assert counted == [True, False, True]
+    by_cookie = await tell(headers={**headers, "Cookie": f"golive_guest={one}"})
+    assert (by_cookie.status, by_cookie.data["counted"]) == (202, False)
+    assert (await tell(one, "inquiry")).status == 202
+    for refused in (await tell(), await tell("x" * 43), await tell(one, "purchase")):
+        assert (refused.status, refused.problem["code"]) == (401, "not_authenticated")
+    assert (await tell("x" * 257)).status == 422
+    [found] = (await api.call("GET", f"/streams/{stream_id}/analytics", host)).data["products"]
+    assert (found["clicks"], found["inquiries"], found["purchases"]) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 101, 1.5, "2", None, True, 1e400])
+async def test_a_quantity_is_a_whole_number_from_1_to_100(api: RunningApi, quantity):
+    host = person("seller")
+    product = await api.product(host)
+    stream_id = await api.stream(host, product_ids=[product])
+    path = f"/streams/{stream_id}/products/{product}/events"
+    body = {"type": "purchase", "quantity": quantity}
+    refused = await api.call("POST", path, host, body)
+    assert refused.status in {400, 422}
+    if refused.status == 422:
+        assert [one["field"] for one in refused.problem["errors"]] == ["quantity"]
+    for least_or_most in (1, 100):
+        body = {"type": "purchase", "quantity": least_or_most}
+        assert (await api.call("POST", path, host, body)).status == 202
+    [found] = (await api.call("GET", f"/streams/{stream_id}/analytics", host)).data["products"]
+    assert found["purchases"] == 101
 
 
 async def test_an_unchanged_stream_is_not_sent_again(api: RunningApi):

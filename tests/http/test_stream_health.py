@@ -1,7 +1,9 @@
 """What a host is told of the encoder, by the sessions that the daemon runs."""
 
 import dataclasses
+from datetime import UTC, datetime
 
+from controller.domain.coach import WORDS, Advice, AdviceCode
 from controller.domain.session_health import IntakeHealth, PartHealth, SessionHealth
 from tests.http.running_api import run_api
 from tests.support.tokens import person
@@ -16,7 +18,21 @@ INTAKE = IntakeHealth(
     packets_dropped=2,
     timestamps_repaired=1,
     queued_bytes=4096,
+    video_codec="hevc",
+    audio_codec="aac",
+    has_b_frames=True,
+    pace=0.98765,
 )
+
+
+class Coaches:
+    """A CoachMonitor that says the same of every stream."""
+
+    def __init__(self, advice):
+        self.advice = advice
+
+    def advice_of(self, _stream_id):
+        return self.advice
 
 
 class Sessions:
@@ -31,7 +47,9 @@ class Sessions:
 
 async def test_the_host_reads_how_the_encoder_fares(sqlite_factory):
     sessions = Sessions()
-    async with run_api(await sqlite_factory.fresh(), sessions=sessions) as api:
+    coaches = Coaches([Advice(AdviceCode.LONG_GOP, datetime(2026, 5, 1, tzinfo=UTC))])
+    changed = {"sessions": sessions, "coaches": coaches}
+    async with run_api(await sqlite_factory.fresh(), **changed) as api:
         host = person("seller")
         stream_id = await api.live_stream(host)
         sessions.found[stream_id] = SessionHealth("live", 1, INTAKE, PartHealth(50, 2, 0.1236))
@@ -53,8 +71,23 @@ async def test_the_host_reads_how_the_encoder_fares(sqlite_factory):
             "packetsDropped": 2,
             "timestampsRepaired": 1,
             "queuedBytes": 4096,
+            "videoCodec": "hevc",
+            "audioCodec": "aac",
+            "hasBFrames": True,
+            "pace": 0.988,
         },
         "parts": {"listed": 50, "late": 2, "latenessSeconds": 0.1236},
+        "advice": [
+            {
+                "code": "long_gop",
+                "severity": "problem",
+                "title": WORDS[AdviceCode.LONG_GOP].title,
+                "why": WORDS[AdviceCode.LONG_GOP].why,
+                "obs": WORDS[AdviceCode.LONG_GOP].obs,
+                "phone": WORDS[AdviceCode.LONG_GOP].phone,
+                "since": "2026-05-01T00:00:00Z",
+            }
+        ],
     }
 
 

@@ -41,10 +41,13 @@ class Sample:
 
     at_s: float
     current_s: float
+    reached_s: float
     buffered: list[list[float]]
     duration_s: float | None
     latency_s: float | None
     stalls: int
+    stalled_at: list[list[float]]
+    skips: list[list[float]]
     stalled_s: float
     errors: list[str]
     frames: int

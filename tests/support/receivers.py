@@ -87,8 +87,10 @@ class Receiver:
         return web.Response()
 
     def of_stream(self, stream_id) -> list[str]:
-        """The types of what was taken about the stream, in the order of coming."""
-        return [one["type"] for one in self.taken if one["data"]["streamId"] == str(stream_id)]
+        """The types of what was taken about the stream, in the order of coming, each event once."""
+        first = dict(reversed([*zip(self.ids, self.taken, strict=True)]))
+        taken = [one for at, one in zip(self.ids, self.taken, strict=True) if first[at] is one]
+        return [one["type"] for one in taken if one["data"]["streamId"] == str(stream_id)]
 
     @asynccontextmanager
     async def listening(self, port: int = 0):
@@ -227,7 +229,9 @@ class FakeWebPush:
         self._verify_vapid(request.headers["Authorization"])
         if self.troubles[name]:
             status = self.troubles[name].pop(0)
-            headers = {"Retry-After": "1", "Location": self.location}
+            headers = {"Location": self.location}
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
+                headers["Retry-After"] = "1"
             return web.Response(status=status, headers=headers)
         if name not in self.browsers:
             return web.Response(status=HTTPStatus.GONE)

@@ -1,6 +1,7 @@
 """Releases of golive as users get them: the wheel, unpacked, with nothing of the checkout."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -34,9 +35,23 @@ def unpack(wheel: Path, folder: Path, version: str) -> Path:
     return folder
 
 
+def successor(release: Path, folder: Path, version: str) -> Path:
+    """Another release of the same code, which has been compiled as pip would have."""
+    folder.mkdir()
+    for package in ("controller", "ingest"):
+        (folder / package).symlink_to(release / package)
+    (metadata,) = release.glob("golive-*.dist-info")
+    of_its_own = folder / f"golive-{version}.dist-info"
+    shutil.copytree(metadata, of_its_own)
+    text = (of_its_own / "METADATA").read_text()
+    changed = re.sub(r"^Version: .*$", f"Version: {version}", text, flags=re.MULTILINE)
+    (of_its_own / "METADATA").write_text(changed)
+    return folder
+
+
 def running_from(folder: Path) -> dict[str, str]:
     """The environment in which `python -m controller.cli` is that release's.
 
     To be run in a folder that has no packages of its own, because Python looks there first.
     """
-    return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PYTHONPATH": str(folder)}

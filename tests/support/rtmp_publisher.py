@@ -67,6 +67,11 @@ class RtmpPublication:
         if self._writer.transport.get_write_buffer_size() > _WRITE_AHEAD:
             await self._writer.drain()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nginx has closed the connection."""
+        return self._discarding.done()
+
     async def wait_closed(self) -> None:
         """Until nginx closes the connection."""
         await asyncio.wait({self._discarding})

@@ -16,33 +16,40 @@ from tests.support.players import CHROMIUM, FLAGS, Sample, serving_players
 
 _POLL_S = 0.15
 _END_S = 0.2
+_CAN_DECODE = """codec => ["video/mp4", "audio/mp4"].some(
+    type => MediaSource.isTypeSupported(`${type}; codecs="${codec}"`))"""
 
 
 @dataclass(frozen=True)
 class Showing:
-    """One recording in one player."""
+    """One recording in one player, `rate` times as fast as it was made."""
 
     name: str
     player: str
     suffix: str
+    rate: float
+
+
+class NoDecoder(Exception):
+    """This browser says that it cannot decode a codec (`MediaSource.isTypeSupported`)."""
 
 
 class Screening:
-    """Plays `showings` from a thread of its own, `at_once` pages at a time and `rate` times as
-    fast; `address` answers where a showing's playlist is and may wait for it."""
+    """Plays `showings` from a thread of its own, `at_once` pages at a time; `address` answers where a showing's playlist is and may wait for it, `codecs` what is in
+    it, as a media type names them (RFC 6381)."""
 
     def __init__(
         self,
         showings: Iterable[Showing],
         address: Callable[[Showing], str],
+        codecs: Callable[[Showing], list[str]],
         *,
         at_once: int,
-        rate: float,
         timeout_s: float,
     ) -> None:
         self._results: dict[Showing, Future[Sample]] = {one: Future() for one in showings}
-        self._address = address
-        self._at_once, self._rate, self._timeout_s = at_once, rate, timeout_s
+        self._address, self._codecs = address, codecs
+        self._at_once, self._timeout_s = at_once, timeout_s
         self._thread = threading.Thread(target=lambda: asyncio.run(self._play_all()))
 
     def __enter__(self) -> Self:
@@ -53,7 +60,8 @@ class Screening:
         self._thread.join()
 
     def last_sample(self, showing: Showing) -> Sample:
-        """How the player was when it had played everything, or when it took too long."""
+        """How the player was when it had played everything, or when it took too long. NoDecoder
+        where the browser has none."""
         return self._results[showing].result()
 
     async def _play_all(self) -> None:
@@ -68,7 +76,8 @@ class Screening:
                     async with places:
                         try:
                             url = await asyncio.to_thread(self._address, showing)
-                            sample = await self._play(browser, origin, showing.player, url)
+                            codecs = await asyncio.to_thread(self._codecs, showing)
+                            sample = await self._play(browser, origin, showing, url, codecs)
                             self._results[showing].set_result(sample)
                         except BaseException as error:  # noqa: BLE001  the test that asks tells
                             self._results[showing].set_exception(error)
@@ -76,11 +85,17 @@ class Screening:
                 await asyncio.gather(*(one(showing) for showing in self._results))
                 await browser.close()
 
-    async def _play(self, browser: Browser, origin: str, player: str, url: str) -> Sample:
-        query = {"player": player, "url": url, "live": "0", "rate": str(self._rate)}
+    async def _play(
+        self, browser: Browser, origin: str, showing: Showing, url: str, codecs: list[str]
+    ) -> Sample:
+        rate = str(showing.rate)
+        query = {"player": showing.player, "url": url, "live": "0", "rate": rate}
         context = await browser.new_context()
         try:
             page = await context.new_page()
+            for codec in codecs:
+                if not await page.evaluate(_CAN_DECODE, codec):
+                    raise NoDecoder(codec)
             await page.goto(f"{origin}/player.html?{urlencode(query)}")
             deadline_s = time.monotonic() + self._timeout_s
             while True:
@@ -94,5 +109,6 @@ class Screening:
 
 def played(sample: Sample) -> bool:
     """Whether it is over, or a few frames before: players differ about what the last frame is."""
-    known = sample.duration_s is not None and sample.current_s > 1
-    return sample.ended or (known and sample.current_s > sample.duration_s - _END_S)
+    if sample.ended or sample.duration_s is None:
+        return sample.ended
+    return sample.reached_s > max(1.0, sample.duration_s - _END_S)

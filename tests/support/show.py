@@ -9,6 +9,7 @@ import itertools
 import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -232,7 +233,7 @@ class Show:
         """Some go, and perhaps come back later; some come, by a tab, a player, or two of them."""
         may_go = [*self.tabs] if players_stay else [*self.tabs, *self.players]
         leavers = [one for one in may_go if self.chance.random() < 0.05]
-        await self.play()
+        await self.play(one for one in leavers if isinstance(one, Player))
         await self.together(*(partial(self.go, one) for one in leavers))
         ready = [fan for fan in self.outside if fan.returns_s <= self.now_s]
         comers = [fan for fan in ready if self.chance.random() < 0.15]
@@ -288,12 +289,12 @@ class Show:
         self.truth.here[one.fan].append((self.tabs.pop(one), self.now_s))
         await one.close()
 
-    async def play(self) -> None:
-        """All players ask for a playlist."""
+    async def play(self, players: Iterable[Player] | None = None) -> None:
+        """Some players ask for a playlist, or all."""
         await self.together(
             *(
                 partial(player.ask, self.http, self._base(player.daemon), self.stream_id)
-                for player in self.players
+                for player in (self.players if players is None else players)
                 if player.daemon not in self.dead
             )
         )

@@ -17,6 +17,7 @@ from controller.hub.limits import HubLimits
 from controller.hub.pacing import LoopPacer
 from controller.logs import configure_logging
 from controller.settings import load_settings
+from controller.supervision.notify import ManagerAddress, ServiceManager
 
 CLOCK = "GOLIVE_TEST_CLOCK"
 TICK_S = 0.1
@@ -47,7 +48,9 @@ def main() -> int:
     time = SharedTime(Path(os.environ.pop(CLOCK)))
     configure_logging("json", "info", sys.stderr)
     instruments = Instruments(time, time, HubLimits(tick_s=TICK_S))
-    return asyncio.run(serve(load_settings(), instruments=instruments))
+    manager = ServiceManager(ManagerAddress.of({}, os.getpid()))
+    work = serve(load_settings(), manager=manager, load=load_settings, instruments=instruments)
+    return asyncio.run(work)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""WebRTC for tests: browsers with a fake camera, an encoder that speaks WHIP, a bad network."""
+"""WebRTC for tests: browsers with a fake camera, a bad network."""
 
 import heapq
 import json
@@ -6,7 +6,6 @@ import random
 import re
 import selectors
 import socket
-import sys
 import threading
 import time
 import urllib.error
@@ -14,12 +13,10 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.players import CHROMIUM, FLAGS, serving_players
-from tests.support.processes import Running
 
 _FAKE_CAMERA = (
     "--use-fake-device-for-media-stream",
@@ -181,51 +178,6 @@ def webrtc_browser() -> Iterator[WebRtcBrowser]:
             browser.close()
 
 
-_WHIP_ENCODER = """
-import sys, time
-import av
-clip, url, key, seconds = sys.argv[1:]
-source = av.open(clip)
-sink = av.open(url, "w", format="whip", options={"authorization": key})
-picture, sound = source.streams.video[0], source.streams.audio[0]
-video = sink.add_stream_from_template(picture)
-audio = sink.add_stream("libopus", rate=48000, layout="stereo", options={"frame_duration": "20"})
-resampler = av.AudioResampler(format="s16", layout="stereo", rate=48000, frame_size=960)
-began, sent = time.monotonic(), 0
-for packet in source.demux(picture, sound):
-    if packet.dts is None:
-        continue
-    at = float(packet.dts * packet.time_base)
-    if at > float(seconds):
-        break
-    time.sleep(max(0, began + at - time.monotonic()))
-    if packet.stream is picture:
-        packet.stream = video
-        sink.mux(packet)
-        sent += 1
-        if sent % 10 == 0:
-            print(sent, flush=True)
-    else:
-        for frame in packet.decode():
-            for piece in resampler.resample(frame):
-                for coded in audio.encode(piece):
-                    sink.mux(coded)
-sink.close()
-print("done", sent, flush=True)
-"""
-
-
-@contextmanager
-def whip_encoder(clip: Path, url: str, key: str, seconds: float) -> Iterator[Running]:
-    """libavformat's WHIP muxer, which sends a clip's picture as it is, and Opus."""
-    argv = [sys.executable, "-c", _WHIP_ENCODER, str(clip), url, key, str(seconds)]
-    running = Running(argv, {"PATH": "/usr/bin:/bin"})
-    try:
-        yield running
-    finally:
-        running.kill()
-
-
 @dataclass
 class Weather:
     """What a relay does to datagrams, in both directions; may be changed at any time."""
@@ -319,3 +271,13 @@ def host_candidates(answer: str) -> list[tuple[str, int]]:
     """The IPv4 hosts and ports of an answer."""
     found = re.findall(r"a=candidate:\S+ \d+ udp \d+ ([0-9.]+) (\d+) typ host", answer)
     return [(host, int(port)) for host, port in dict.fromkeys(found)]
+
+
+def relayed_answer(answer: str, host: str, port: int, relay_port: int) -> str:
+    """The answer with a relay's port in the place of the worker's, and no other way to it."""
+    lines = [
+        line.replace(f" {port} typ", f" {relay_port} typ")
+        for line in answer.splitlines()
+        if not line.startswith("a=candidate") or f"{host} {port} typ" in line
+    ]
+    return "\r\n".join(lines) + "\r\n"

@@ -26,6 +26,7 @@ WRAPPERS = {
     "huey": {"controller/jobs/huey_queue.py"},
     "jwt": {"controller/auth", "controller/notify/fcm.py", "controller/notify/vapid.py"},
     "psutil": {"controller/checking/processes.py", "controller/dev/prerequisites.py"},
+    "pywebpush": {"controller/notify/web_push.py"},
     "redis": {
         "controller/hub/realtime_redis.py",
         "controller/hub/redis_inspection.py",

@@ -11,10 +11,9 @@ from controller.errors import NotAuthenticated
 from controller.hub.connection import Connection
 from controller.hub.errors import AlreadyIdentified
 from controller.hub.guest_networks import GuestNetworks
-from controller.hub.guests import GuestSessions
+from controller.hub.guests import GUEST_COOKIE, GuestSessions
 
 BEARER_PROTOCOL = "bearer"
-GUEST_COOKIE = "golive_guest"
 _GUEST_LIFE_S = 90 * 86_400
 
 

@@ -13,8 +13,8 @@ from aiohttp import web
 from controller.errors import FieldError, InvalidRequest, MalformedJson, PayloadTooLarge
 from controller.hub.cmcd import read_request
 from controller.hub.commands import read_stream_id
-from controller.hub.endpoint.credentials import GUEST_COOKIE, Caller, Credentials, token_of
-from controller.hub.guests import GuestSessions
+from controller.hub.endpoint.credentials import Caller, Credentials, token_of
+from controller.hub.guests import GUEST_COOKIE, GuestSessions
 from controller.hub.hub import Hub
 from controller.hub.limits import HubLimits
 from controller.hub.quality import QualityBook

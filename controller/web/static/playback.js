@@ -20,12 +20,14 @@ class Playback {
   static MEDIA_ERRORS_FORGIVEN = 3;
 
   // live: low latency settings. onUnavailable: called with the HTTP status, or 0, whenever the
-  // address gave nothing; it is tried again a second later.
-  constructor(video, url, { live, onUnavailable }) {
+  // address gave nothing; it is tried again a second later. onDateRanges: called with those of the
+  // playlist whenever it was read.
+  constructor(video, url, { live, onUnavailable, onDateRanges }) {
     this.video = video;
     this.url = url;
     this.live = live;
     this.onUnavailable = onUnavailable;
+    this.onDateRanges = onDateRanges;
     this.hls = null;
     this.timer = 0;
     this.mediaErrors = 0;
@@ -104,9 +106,13 @@ class Playback {
       // fMP4 is passed through: there is nothing to do that would be worth a thread.
       enableWorker: false,
       backBufferLength: 60,
+      enableDateRangeMetadataCues: false,
       playlistLoadPolicy: Playback.PLAYLIST_POLICY,
     });
     this.hls.on(Hls.Events.ERROR, (_, error) => error.fatal && this.failed(error));
+    const read = (_, { details }) => this.onDateRanges(details.dateRanges);
+    this.hls.on(Hls.Events.LEVEL_UPDATED, read);
+    this.hls.on(Hls.Events.LEVEL_PTS_UPDATED, read);
     this.hls.loadSource(this.url);
     this.hls.attachMedia(this.video);
     this.hls.once(Hls.Events.MANIFEST_PARSED, () => this.play());

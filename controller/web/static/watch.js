@@ -14,6 +14,8 @@ const message = document.getElementById("message");
 const unmute = document.getElementById("unmute");
 const storyboard = new Storyboard(video, document.getElementById("preview"));
 
+const replay = new Replay(video, document.getElementById("replay"), streamId);
+
 const page = {
   playback: null,
   playing: null, // "live" or "recording": what the playback plays
@@ -22,6 +24,13 @@ const page = {
   stalled: false, // whether it then ran out of media
   endedAt: 0,
 };
+
+const products = new Products(
+  video,
+  document.getElementById("pin"),
+  document.getElementById("tags"),
+  () => (page.stream && page.stream.products) || [],
+);
 
 // For tests and the curious.
 window.golive = {
@@ -62,14 +71,17 @@ function play(kind, url) {
       page.started = false;
       refresh();
     },
+    onDateRanges: (ranges) => products.take(ranges),
   });
   page.playback.start();
+  replay.play(kind === "recording");
 }
 
 function leave() {
   if (page.playback) page.playback.stop();
   page.playback = null;
   page.playing = null;
+  replay.play(false);
 }
 
 function recordingUrl() {
@@ -130,6 +142,7 @@ async function poll() {
 
 function describe() {
   if (page.stream.thumbnail_url && !page.started) video.poster = page.stream.thumbnail_url;
+  products.refresh();
   storyboard.load(page.playing === "recording" ? page.stream.storyboard_url : null);
   document.title = `${page.stream.title} · golive`;
   document.getElementById("title").textContent = page.stream.title;

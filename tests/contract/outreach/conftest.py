@@ -23,7 +23,7 @@ def pumping(world):
     """Run a worker's pump of webhooks over the world's database."""
 
     @asynccontextmanager
-    async def run(name="one", *, stores=None, allowed=LOOPBACK, timeout_s=5.0, **changed):
+    async def run(name="one", *, stores=None, allowed=LOOPBACK, timeout_s=30.0, **changed):
         settings = WebhookPumpSettings(
             **{"timeout_s": timeout_s, "poll_s": 0.05, "grace_s": 0.1, "back_off": SOON, **changed}
         )
@@ -44,7 +44,7 @@ def pumping(world):
     return run
 
 
-async def until(condition, what, limit_s=30.0):
+async def until(condition, what, limit_s=60.0, pause_s=0.02):
     """Wait for it; `condition` may be asynchronous."""
     try:
         async with asyncio.timeout(limit_s):
@@ -54,6 +54,6 @@ async def until(condition, what, limit_s=30.0):
                     found = await found
                 if found:
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(pause_s)
     except TimeoutError:
         raise AssertionError(f"not in time: {what}") from None

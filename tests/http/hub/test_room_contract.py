@@ -155,7 +155,14 @@ ROOM_EVENTS = [
 ]
 """What everybody in the room hears, and what causes it."""
 
-PRIVATE_EVENTS = {"stream:joined", "stream:ready", "chat:held", "auth:expiring", "error"}
+PRIVATE_EVENTS = {
+    "stream:joined",
+    "stream:ready",
+    "stream:advice",
+    "chat:held",
+    "auth:expiring",
+    "error",
+}
 """What one client alone is sent."""
 
 

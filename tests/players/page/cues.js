@@ -48,18 +48,27 @@ function load(path) {
   });
 }
 
-function follow(track) {
-  if (track.kind !== "metadata") return;
-  const followed = new WeakSet();
-  track.mode = "hidden";
-  setInterval(() => {
-    for (const cue of track.cues || []) {
-      if (followed.has(cue)) continue;
-      followed.add(cue);
-      cue.addEventListener("enter", () => note(cue.id, "enter", cue.startTime, {}));
-      cue.addEventListener("exit", () => note(cue.id, "exit", cue.endTime, {}));
+// The cues of hls.js' own track are lost in Chromium where the first playlist has them: it empties
+// the track when it loads it. So its date ranges, with their place on its time, become cues here.
+const track = video.addTextTrack("metadata", "cues under test");
+track.mode = "hidden";
+const placed = new Map();
+
+function place(ranges) {
+  for (const range of Object.values(ranges)) {
+    if (!Number.isFinite(range.startTime)) continue; // not placed yet
+    const ends = range.duration === null ? Number.MAX_VALUE : range.startTime + range.duration;
+    let cue = placed.get(range.id);
+    if (!cue) {
+      cue = new VTTCue(range.startTime, ends, "");
+      cue.addEventListener("enter", () => note(range.id, "enter", cue.startTime, {}));
+      placed.set(range.id, cue);
+      track.addCue(cue);
+    } else if (cue.startTime !== range.startTime || cue.endTime !== ends) {
+      cue.startTime = range.startTime;
+      cue.endTime = ends;
     }
-  }, 20);
+  }
 }
 
 const PLAYERS = {
@@ -68,8 +77,9 @@ const PLAYERS = {
     const hls = new Hls(behind ? { liveSyncDuration: behind, liveMaxLatencyDuration: behind + 20 } : { lowLatencyMode: live });
     window.player = hls;
     latencyOf = () => (live ? hls.latency : NaN);
-    hls.on(Hls.Events.ERROR, (_, data) => data.fatal && probing.error(`hls.js: ${data.type} ${data.details}`));
-    video.textTracks.addEventListener("addtrack", (event) => follow(event.track));
+    hls.on(Hls.Events.ERROR, (_, data) => (data.fatal || data.details === "internalException") && probing.error(`hls.js: ${data.type} ${data.details}`));
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => place(details.dateRanges));
+    hls.on(Hls.Events.LEVEL_PTS_UPDATED, (_, { details }) => place(details.dateRanges));
     hls.loadSource(url);
     hls.attachMedia(video);
     hls.once(Hls.Events.MANIFEST_PARSED, () => video.play());

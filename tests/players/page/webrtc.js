@@ -54,11 +54,16 @@ function watchStamps() {
 
 async function post(url, connection, headers, change = async (sdp) => sdp) {
   await connection.setLocalDescription(await connection.createOffer());
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { "Content-Type": "application/sdp", ...headers },
-    body: connection.localDescription.sdp,
-  });
+  let answer;
+  for (let turn = 0; turn < 5; turn += 1) {
+    answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp", ...headers },
+      body: connection.localDescription.sdp,
+    });
+    if (answer.status !== 503) break;
+    await new Promise((resolve) => setTimeout(resolve, 2000)); // as Retry-After says
+  }
   const body = await answer.text();
   if (answer.status !== 201) return { status: answer.status, body };
   await connection.setRemoteDescription({ type: "answer", sdp: await change(body) });

@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _BEFORE = "before"
+_BUYER = "fk_product_events_viewer_id_users"
 
 
 def upgrade() -> None:
@@ -34,10 +35,17 @@ def upgrade() -> None:
     op.add_column("room_visits", sa.Column("country", sa.String(length=2), nullable=True))
     op.drop_column("room_visits", "watched_s")
     op.drop_column("room_rules", "watched_s")
+    with op.batch_alter_table("product_events") as product_events:
+        product_events.drop_constraint(_BUYER, type_="foreignkey")
 
 
 def downgrade() -> None:
-    """Take them back; each viewer's seconds are not computed anew."""
+    """Take them back; each viewer's seconds are not computed anew, guests' events go."""
+    op.execute("DELETE FROM product_events WHERE viewer_id NOT IN (SELECT id FROM users)")
+    with op.batch_alter_table("product_events") as product_events:
+        product_events.create_foreign_key(
+            _BUYER, "users", ["viewer_id"], ["id"], ondelete="CASCADE"
+        )
     for table in ("room_rules", "room_visits"):
         op.add_column(
             table, sa.Column("watched_s", sa.Float(), nullable=False, server_default=sa.text("0"))
@@ -104,7 +112,7 @@ def _take_over() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     later = "max" if is_sqlite else "greatest"
     epoch = (
-        "CAST((julianday({0}) - 2440587.5) * 86400000 AS INTEGER)"
+        "CAST(round((julianday({0}) - 2440587.5) * 86400000) AS INTEGER)"
         if is_sqlite
         else "CAST(extract(epoch FROM {0}) * 1000 AS BIGINT)"
     )

@@ -80,9 +80,31 @@ def test_products_are_added_listed_and_deleted(installed):
     assert "Product not found" in installed("product", "delete", product_id, status=1).stderr
 
 
+def test_webhooks_are_set_up_listed_and_forgotten(installed, tmp_path):
+    installed("user", "add", "alice", "--role", "seller")
+    url = "https://shop.test/hook"
+    webhook_id, secret = installed("webhook", "add", url).stdout.strip().split("\t")
+    assert secret.startswith("whsec_")
+    assert installed("webhook", "rotate", webhook_id).stdout.strip() != secret
+    theirs = installed(
+        *("webhook", "add", url, "--seller", "alice", "--event", "stream.live")
+    ).stdout.split("\t")[0]
+    listed = installed("webhook", "list", "--seller", "alice").stdout
+    assert listed == f"{theirs}\ton\t{url}\tstream.live\n"
+    assert installed("webhook", "list").stdout.startswith(f"{webhook_id}\ton\t{url}\t")
+    assert installed("webhook", "log", theirs, "--state", "dead").stdout == ""
+    assert installed("webhook", "resend", theirs).stdout == "0 to be sent again\n"
+    installed("webhook", "delete", theirs)
+    assert installed("webhook", "list", "--seller", "alice").stdout == ""
+
+
 @pytest.mark.parametrize(
     ("words", "status", "reason"),
     [
+        (("webhook", "add", "ftp://shop.test/"), 2, "URL"),
+        (("webhook", "add", "http://10.0.0.1/"), 2, "private network"),
+        (("webhook", "add", "https://shop.test/", "--event", "x"), 2, "--event"),
+        (("webhook", "log", str(uuid4())), 1, "Webhook not found"),
         (("user", "show", "nobody"), 1, "No user is called nobody"),
         (("product", "list", "nobody"), 1, "No user is called nobody"),
         (("product", "add", "alice", "Mug", "twelve", "EUR"), 2, "PRICE"),

@@ -8,9 +8,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from controller.domain.coach import Advice, AdviceCode, Change
 from controller.domain.people import Role
 from controller.domain.products import ProductTag
 from controller.domain.room import REACTIONS
+from controller.domain.showcase import Moment, ProductPin
 from controller.domain.states import StreamStatus
 from controller.domain.streams import Audience
 from controller.errors import ControllerError, StoreUnavailable
@@ -603,3 +605,41 @@ async def test_what_a_dead_daemon_had_not_written_another_writes_from_the_log(pl
     await place.hub.settle(stream.id)
     assert place.store.messages[-2:] == ["written", "said elsewhere"]
     assert place.store.figures[-1].messages[-1].stream_time_s is not None
+
+
+async def test_the_coach_talks_to_the_host_alone(place):
+    host, moderator = a_user("host"), a_user("ann")
+    stream = place.streams.add(owner_id=host.user_id)
+    wires = {}
+    for name, identity in (("host", host), ("viewer", moderator), ("guest", None)):
+        _, wires[name] = await place.joined(stream, identity)
+    advice = Advice(AdviceCode.LONG_GOP, place.time.now())
+    await place.service.announcer.advised(stream.id, Change(advice, is_raised=True))
+    place.time.pass_by(1)
+    (told,) = wires["host"].named("stream:advice")
+    assert (told["code"], told["state"], told["severity"]) == ("long_gop", "raised", "problem")
+    assert "Keyframe Interval" in told["obs"]
+    assert wires["viewer"].named("stream:advice") == wires["guest"].named("stream:advice") == []
+    _, late = await place.joined(stream, host)
+    assert late.named("stream:advice") == [told], "what holds is told to who comes later"
+    await place.service.announcer.advised(stream.id, Change(advice, is_raised=False))
+    place.time.pass_by(1)
+    assert wires["host"].named("stream:advice")[-1]["state"] == "cleared"
+    _, later = await place.joined(stream, host)
+    assert later.named("stream:advice") == []
+
+
+async def test_what_is_shown_now_is_told_to_who_comes_later(place):
+    stream = place.streams.add()
+    announcer = place.service.announcer
+    _, wire = await place.joined(stream)
+    pin = ProductPin(uuid4(), stream.id, uuid4(), 12, Moment(place.time.now()))
+    await announcer.product_pinned(pin)
+    place.time.pass_by(1)
+    assert wire.named("product:pinned")[0]["productId"] == str(pin.product_id)
+    _, late = await place.joined(stream)
+    assert late.named("stream:joined")[0]["activePin"]["productId"] == str(pin.product_id)
+    await announcer.product_unpinned(replace(pin, until=Moment(place.time.now())))
+    place.time.pass_by(1)
+    _, later = await place.joined(stream)
+    assert later.named("stream:joined")[0]["activePin"] is None

@@ -67,7 +67,10 @@ def test_what_the_settings_say_is_what_nginx_and_the_units_get(image, tmp_path):
     assert "listen 8080;" in image.of(HTTP_CONF).read_text()
     assert 'root "/mnt/vods";' in image.of(HTTP_CONF).read_text()
     assert 'record_path "/mnt/spool"' in image.of("/etc/golive/nginx/rtmp.conf").read_text()
-    assert "ReadWritePaths=/var/lib/golive /mnt/spool /mnt/vods" in image.of(DAEMON).read_text()
+    assert (
+        "ReadWritePaths=/var/lib/golive /mnt/spool /mnt/vods /run/golive"
+        in image.of(DAEMON).read_text()
+    )
     nginx = image.of(DAEMON.replace("golive.", "golive-nginx.")).read_text()
     assert "CAP_NET_BIND_SERVICE" not in nginx
     assert "PrivateUsers=yes" in nginx

@@ -40,6 +40,7 @@ SECRETS = ("N0tAR3al", "c2lnbmF0", "hunter2")
         f"Authorization: Bearer {JWT}",
         f"authorization: bearer {JWT}",
         "Authorization: Basic hunter2hunter2",
+        "signed with whsec_N0tAR3alN0tAR3al+/=",
         f"GET /api/v1/ws?token={JWT} HTTP/1.1",
         f"?a=1&token={JWT[:40]}",
         JWT,

@@ -206,7 +206,17 @@ def test_what_is_not_public_does_not_exist(edge, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/readyz", "/docs", "/watch/x", "/static/x.js", "/api/v1/streams/x/y"]
+    "path",
+    [
+        "/",
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/watch/x",
+        "/host/x",
+        "/static/x.js",
+        "/api/v1/streams/x/y",
+    ],
 )
 def test_the_daemon_answers_the_rest_and_learns_who_asks(edge, path):
     answer = ask(edge, f"{path}?a=1", X_Forwarded_For="6.6.6.6", X_Real_IP="6.6.6.6")
@@ -254,6 +264,23 @@ def test_a_player_whose_daemon_is_killed_is_answered_by_the_next(edge):
     assert answer.json["pid"] not in {daemon.pid for daemon in daemons}
 
 
+def test_idle_connections_to_a_killed_daemon_cost_no_player_its_answer(edge):
+    """There are more of them than tries, and the kernel closes them last."""
+    daemons = [one for one in edge.process.descendants() if "stand_in_daemon" in str(one.cmdline())]
+    path = f"/live/{STREAM}/video.m3u8?sleep="
+    with ThreadPoolExecutor(24) as pool:
+        held = [pool.submit(ask, edge, f"{path}3.{i}") for i in range(4)]
+        for i in range(4):
+            wait_until(lambda i=i: edge.holds(f"{path}3.{i}"), 10, "all are with the daemon")
+        for one in [pool.submit(ask, edge, f"{path}0.{i + 10}") for i in range(20)]:
+            assert one.result(20).status == 200
+        for daemon in daemons:
+            daemon.kill()
+        answers = [one.result(20) for one in held]
+
+    assert [answer.status for answer in answers] == [200] * 4
+
+
 def test_the_access_log_has_neither_queries_nor_keys(edge):
     log = edge.data / "logs" / "access.log"
     ask(edge, "/api/v1/marker?token=very-secret-token")
@@ -265,6 +292,8 @@ def test_the_access_log_has_neither_queries_nor_keys(edge):
     text = log.read_text()
     assert re.search(r'"GET /api/v1/marker HTTP/1.1" 200 \d+ \d', text)
     assert "very-secret" not in text
+    assert "127.0.0.0 [" in text
+    assert "127.0.0.1" not in text
     assert "sk_0123" not in text
 
 

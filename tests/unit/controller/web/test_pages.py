@@ -23,7 +23,7 @@ def site(vod_base_url: str = "") -> web.Application:
     return app
 
 
-@pytest.mark.parametrize("path", ["/", f"/watch/{STREAM}"])
+@pytest.mark.parametrize("path", ["/", f"/watch/{STREAM}", f"/host/{STREAM}"])
 async def test_pages_are_html_that_loads_nothing_from_elsewhere(client, path):
     answer = await client.get(path)
 
@@ -39,7 +39,7 @@ async def test_pages_are_html_that_loads_nothing_from_elsewhere(client, path):
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|\bon[a-z]+=", text)
 
 
-@pytest.mark.parametrize("page", ["home.html", "watch.html"])
+@pytest.mark.parametrize("page", ["home.html", "watch.html", "host.html"])
 async def test_everything_that_a_page_names_is_there(client, page):
     named = re.findall(r"(?:src|href)=\"(/static/[^\"]+)\"", (STATIC / page).read_text())
 
@@ -55,6 +55,7 @@ async def test_everything_that_a_page_names_is_there(client, page):
     [
         "/watch/",
         "/watch/not-a-uuid",
+        "/host/not-a-uuid",
         f"/watch/{STREAM}/x",
         "/static/",
         "/static/vendor",

@@ -12,6 +12,7 @@ import pytest
 
 from ingest.delivery import app
 from ingest.delivery.app import Delivery, create_delivery
+from ingest.delivery.held_requests import HeldRequests
 from ingest.journal_entries import StreamFinished, part_name, segment_name
 from ingest.window.live_window import LiveWindow
 from tests.support.media_values import HeldClock, JournalScript
@@ -460,6 +461,35 @@ async def test_many_who_wait_for_a_part_are_answered_together(client, stage):
     stage.window.apply(stage.script.part(1))
     answers = await asyncio.gather(*requests)
     assert {a.headers["X-Accel-Redirect"] for a in answers} == {f"/_live/show/video/{name}"}
+
+
+async def test_no_garbage_is_collected_between_the_first_answer_and_the_last(
+    client, stage, monkeypatch
+):
+    stage.live()
+    rendition = stage.window.rendition("video")
+    query = f"_HLS_msn={rendition.last_msn}&_HLS_part={len(rendition.segments[-1].parts)}"
+    requests = [asyncio.create_task(client.get(f"/show/video.m3u8?{query}")) for _ in range(50)]
+    await until(lambda: stage.delivery.held_requests == 50)
+    collected = []
+    sweep, usual = HeldRequests._sweep, gc.get_threshold()
+
+    def watched(held, *arguments):
+        gc.callbacks.append(lambda phase, _: collected.append(phase))
+        try:
+            sweep(held, *arguments)
+        finally:
+            gc.callbacks.pop()
+
+    monkeypatch.setattr(HeldRequests, "_sweep", watched)
+    gc.set_threshold(1)
+    try:
+        stage.window.apply(stage.script.part(1))
+    finally:
+        gc.set_threshold(*usual)
+    assert {answer.status for answer in await asyncio.gather(*requests)} == {200}
+    assert collected == []
+    assert gc.isenabled()
 
 
 async def test_the_growing_segment_is_held_until_it_is_whole(client, stage):

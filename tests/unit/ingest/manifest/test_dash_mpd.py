@@ -378,17 +378,26 @@ def test_the_periods_of_a_recording_follow_each_other_without_a_pause():
     assert timelines(root) == announced(window)
 
 
-def test_the_earliest_sample_of_a_recordings_period_is_at_its_start():
+@pytest.mark.parametrize(
+    ("picture", "expected_s"),
+    [
+        pytest.param(
+            6_030, 0.067, id="reordered: from the first picture on, all tracks have media"
+        ),
+        pytest.param(90_000, 0.046, id="a second late: from the first sound on"),
+    ],
+)
+def test_a_recordings_period_starts_where_its_media_do(picture, expected_s):
     """§5.3.9.6: @presentationTimeOffset is what of the media timeline falls on the Period start;
     the offset between the tracks stays."""
     script = JournalScript(kinds=("video", "audio"))
     window = LiveWindow(600)
     window.apply(script.start())
-    script.position["video"] += 6_030  # shown 67 ms behind media time 0
+    script.position["video"] += picture  # shown so much behind media time 0
     script.position["audio"] += 2_208  # heard 46 ms behind it
     window.apply(script.segments(2))
     offsets = [
         int(t.get("presentationTimeOffset")) / int(t.get("timescale"))
         for t in vod(window).iter(f"{NS}SegmentTemplate")
     ]
-    assert offsets == pytest.approx([0.046, 0.046])
+    assert offsets == pytest.approx([expected_s, expected_s])

@@ -55,6 +55,21 @@ def test_the_offset_is_that_of_neighbours_and_zero_without_one_track():
     assert meter.av_offset_s == 0.25
 
 
+def test_b_frames_show_in_the_delays_and_rounding_does_not():
+    meter = IntakeMeter()
+    for n, ms in enumerate(range(0, 1_000, 40)):
+        meter.take(Packet(MediaKind.VIDEO, ms, ms + n % 2, is_key=n == 0, data=b"v"))
+    assert not meter.video.read().is_reordered
+    for n, ms in enumerate(range(1_000, 2_000, 40)):
+        meter.take(Packet(MediaKind.VIDEO, ms, ms + 40 + 80 * (n % 3), is_key=False, data=b"v"))
+    assert meter.video.read().is_reordered
+    for ms in range(2_000, 3_000, 40):
+        meter.take(Packet(MediaKind.VIDEO, ms, ms + 80, is_key=False, data=b"v"))
+    rates = meter.video.read()
+    assert not rates.is_reordered
+    assert rates.span_s == pytest.approx(1.0)
+
+
 PERIOD = PeriodStarted(period=0, wall_s=0.0, reason="")
 INIT = InitWritten(
     rendition="video",

@@ -44,7 +44,8 @@ def test_it_starts_where_it_is_told_to(path):
 def test_a_piece_is_a_mebibyte_at_most(path):
     path.write_bytes(bytes((1 << 20) + 5))
     with SpoolTail(path, 0) as tail:
-        assert [len(tail.read()) for _ in range(3)] == [1 << 20, 5, 0]
+        read = [(len(tail.read()), tail.is_behind) for _ in range(3)]
+    assert read == [(1 << 20, True), (5, False), (0, False)]
 
 
 def test_the_writer_is_there_while_it_holds_the_lock(path):
