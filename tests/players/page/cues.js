@@ -89,7 +89,7 @@ const PLAYERS = {
     const dash = dashjs.MediaPlayer().create();
     window.player = dash;
     latencyOf = () => (live ? dash.getCurrentLiveLatency() : NaN);
-    dash.updateSettings({ streaming: { events: { eventControllerRefreshDelay: 10 }, ...(behind ? { delay: { liveDelay: behind } } : {}) } });
+    dash.updateSettings({ streaming: { events: { eventControllerRefreshDelay: 20 }, ...(behind ? { delay: { liveDelay: behind } } : {}) } });
     dash.on("error", (event) => probing.error(`dash.js: ${event.error && event.error.message}`));
     dash.on(SCHEME, (event) => {
       const message = JSON.parse(event.event.messageData);
