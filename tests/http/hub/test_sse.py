@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -12,6 +11,8 @@ from controller.errors import ControllerError
 from controller.hub.limits import HubLimits
 from tests.http.hub.running_hub import run_hub
 from tests.unit.controller.hub.doubles import a_user
+
+UNKNOWN = "7b6b9df6-2b3f-4b4b-9a55-0e6f6f1f2d11"
 
 
 @web.middleware
@@ -102,9 +103,9 @@ async def test_a_reader_that_comes_back_misses_nothing(hub):
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        (f"/api/v1/streams/{uuid4()}/room", 404, "stream_not_found"),
+        (f"/api/v1/streams/{UNKNOWN}/room", 404, "stream_not_found"),
         ("/api/v1/streams/x/room", 404, "stream_not_found"),
-        (f"/api/v1/streams/{uuid4()}/room?token=bad", 401, "not_authenticated"),
+        (f"/api/v1/streams/{UNKNOWN}/room?token=bad", 401, "not_authenticated"),
     ],
 )
 async def test_what_is_refused_is_answered_as_elsewhere(hub, path, status, code):
