@@ -1,4 +1,4 @@
-# The whole interface: setup, run, test, lint, bench, clean. `make lock` is for maintainers.
+# The whole interface: setup, run, test, lint, bench, docs, clean. `make lock` is for maintainers.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -20,7 +20,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium 
 	redis-server radosgw ceph-mon ceph-osd systemd
 
 # What streams in real time has the machine for itself; everything else runs two at a time.
-SIDE_BY_SIDE := tests/unit tests/contract tests/http
+SIDE_BY_SIDE := tests/unit tests/contract tests/http tests/docs
 ALONE := tests/media tests/e2e tests/faults
 
 # Stamps say what an environment was made from; they vanish with it.
@@ -31,7 +31,7 @@ HLS_JS := $(VENDOR)/hls.min.js
 PLAYERS := tests/players/node_modules/.installed
 CLIENTS := tests/clients/node_modules/.installed
 
-.PHONY: help setup setup-dev run test lint bench wheel install uninstall clean lock run-packages \
+.PHONY: help setup setup-dev run test lint bench docs wheel install uninstall clean lock run-packages \
 	test-packages python
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo 'make test    setup with the test tools, then all tests'
 	@echo 'make lint    setup with the test tools, then formatting, types, layers'
 	@echo 'make bench   setup with the test tools, then the benchmarks'
+	@echo 'make docs    setup with the test tools, then the documentation into build/site'
 	@echo 'make wheel   build dist/golive-….whl, which holds all that golive needs of its own'
 	@echo 'make install install it under systemd, or below ROOT=/an/image; again to upgrade'
 	@echo 'make uninstall take it out again; all data stay'
@@ -70,6 +71,11 @@ lint: $(DEV)
 
 bench: setup-dev
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+# The reference pages are made from the code and from a daemon that is run for it.
+docs: setup-dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+	@echo 'build/site/index.html'
 
 # The same sources give the same bytes, so that installing twice is installing once.
 wheel: $(RUNTIME) $(HLS_JS)

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,23 +46,34 @@ def is_reloaded(field: FieldInfo) -> bool:
     return isinstance(extra, dict) and bool(extra.get("reloaded"))
 
 
-def _block(name: str, field: FieldInfo, values: Mapping[str, Any]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class SettingText:
+    """What is told of a setting: its purpose with choices and bounds, and its default in TOML."""
+
+    said: str
+    default: str
+
+
+def describe(field: FieldInfo) -> SettingText:
+    """The texts of one setting, as its metadata have them."""
     notes = [*_choices(field), *_bounds(field)]
     said = " ".join((field.description or "").split())
     if notes:
         said += f" ({', '.join(notes)})"
-    if is_reloaded(field):
-        said += " (reload)"
-    yield _comment(said)
+    default = field.default
+    plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+    return SettingText(said, _toml(plain))
+
+
+def _block(name: str, field: FieldInfo, values: Mapping[str, Any]) -> Iterator[str]:
+    text = describe(field)
+    yield _comment(f"{text.said} (reload)" if is_reloaded(field) else text.said)
     if name in values:
         yield f"{name} = {_toml(values[name])}"
         return
-    default = field.default
-    if isinstance(default, SecretStr):
-        yield f'# {name} = "{default.get_secret_value()}"'
+    yield f"# {name} = {text.default}"
+    if isinstance(field.default, SecretStr):
         yield f'# {name}_file = ""'
-    else:
-        yield f"# {name} = {_toml(default)}"
 
 
 def _choices(field: FieldInfo) -> Iterator[str]:

@@ -61,12 +61,13 @@ def run_guide(guide: Path, environment: Mapping[str, str], timeout_s: float = 12
     wrong = [
         f"{step.script}{said}"
         for step, text in zip(todo, said, strict=True)
-        for said in _wrong(step, text)
+        for said in mismatches(step, text)
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def _wrong(step: Step, text: str) -> Iterator[str]:
+def mismatches(step: Step, text: str) -> Iterator[str]:
+    """Where what was said is not what the guide shows."""
     if isinstance(step.answer, str):
         if text.strip() != step.answer.strip():
             yield f"{step.answer!r} shown, {text!r} answered"

@@ -1,0 +1,1 @@
+"""The documentation: whole, true, and open without a network."""
