@@ -20,8 +20,8 @@ TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium 
 	redis-server radosgw ceph-mon ceph-osd systemd
 
 # What streams in real time has the machine for itself; everything else runs two at a time.
-SIDE_BY_SIDE := tests/unit tests/contract tests/http tests/docs
-ALONE := tests/media tests/e2e tests/faults
+SIDE_BY_SIDE := tests/unit tests/contract tests/http tests/docs --ignore=tests/contract/object_store
+ALONE := tests/contract/object_store tests/media tests/e2e tests/faults
 
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed
