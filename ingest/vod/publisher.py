@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ingest.cues import Cue, Span
@@ -48,6 +48,7 @@ async def publish_vod(
     """
     if not recorded.renditions:
         return None
+    recorded = await asyncio.to_thread(_read_once, recorded)
     prefix, base = vod_folder(stream_id, private=private), f"{stream_id}/"
     spans = spans_of(recorded.renditions[0]) if cues else []
     hls, dash = kind_of(HLS_PLAYLIST, prefix), kind_of(DASH_MPD, prefix)
@@ -72,6 +73,12 @@ async def publish_vod(
         max(r.duration_s for r in recorded.renditions),
         sum(rendition.size for rendition in recorded.renditions),
     )
+
+
+def _read_once(recorded: Presentation) -> Presentation:
+    """The same, with the segments of hours read from their compact log once for all manifests."""
+    renditions = (replace(one, segments=tuple(one.segments)) for one in recorded.renditions)
+    return replace(recorded, renditions=tuple(renditions))
 
 
 def _media_playlist(rendition: Rendition, cues: Sequence[Cue], spans: Sequence[Span]) -> str:

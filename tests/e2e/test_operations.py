@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,35 +246,40 @@ def test_ffmpeg_publishes_by_rtmps_and_verifies_the_certificate(server, publishe
     assert server.end(stream)["vodUrl"], "what came by RTMPS is recorded"
 
 
-async def test_the_encoders_own_address_arrives_through_rtmps(server, certificate):
+def test_the_encoders_own_address_arrives_through_rtmps(server, certificate):
     stream = server.live_stream("address")
     context = ssl.create_default_context(cafile=str(certificate.chain))
     port = int(server.settings["GOLIVE_RTMPS_PORT"])
     publication = RtmpPublication(port, "live", stream.key, source="127.0.0.9", tls=context)
 
-    await publication.open()
-    await publication.close()
+    async def publish() -> None:
+        await publication.open()
+        await publication.close()
+
+    # The browser keeps an event loop running in this thread.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, publish()).result(60)
 
     accepted = [e for e in server.events("publish_accepted") if e["stream_id"] == stream.id]
     assert [event["address"] for event in accepted] == ["127.0.0.9"]
 
 
-async def test_a_renewed_certificate_is_used_without_a_reload(server, certificate):
-    port = int(server.settings["GOLIVE_RTMPS_PORT"])
+def test_a_renewed_certificate_is_used_without_a_reload(server, certificate):
+    address = ("127.0.0.1", int(server.settings["GOLIVE_RTMPS_PORT"]))
 
-    async def shown() -> bytes:
+    def shown() -> bytes:
         context = ssl.create_default_context(cafile=str(certificate.chain))
-        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        writer.close()
-        await writer.wait_closed()
-        return found
+        with (
+            socket.create_connection(address, timeout=30) as raw,
+            context.wrap_socket(raw, server_hostname=address[0]) as encrypted,
+        ):
+            return encrypted.getpeercert(binary_form=True)
 
-    before = await shown()
+    before = shown()
     kept = {path: path.read_bytes() for path in (certificate.chain, certificate.key)}
     try:
         make_certificate(certificate.chain.parent, certificate.chain.stem)
-        renewed = await shown()
+        renewed = shown()
     finally:
         for path, content in kept.items():
             path.write_bytes(content)

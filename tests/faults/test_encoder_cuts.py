@@ -47,12 +47,18 @@ def test_an_encoder_that_is_cut_again_and_again_is_one_stream_and_one_vod(server
                 else:
                     pusher.stop()
         ended = server.end(stream)
-        page.wait(lambda one: one.ended, 20, "at the end")
+        page.wait(is_at_the_end, 20, "at the end")
     assert ended["vodUrl"]
     assert len(server.events("publish_accepted")) == CUTS + 1
     playlist = (server.data_dir / "objects" / "vods" / stream.id / "video.m3u8").read_text()
     assert playlist.count("#EXT-X-DISCONTINUITY\n") == CUTS
     assert decode_complaints(server.vod(stream.id)) == ""
+
+
+def is_at_the_end(one):
+    """hls.js says so only when it appends something after it has read EXT-X-ENDLIST: where the last
+    part came before that, it stays a moment before the end of a playlist that it knows is whole."""
+    return one.ended or one.duration_s - one.current_s < 0.3
 
 
 def cut_off(server, network, pusher, *, silently):

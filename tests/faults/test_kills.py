@@ -151,11 +151,11 @@ def refused_requests(server):
     """Lines of nginx's log: errors, and what took longer than a segment."""
     lines = (server.data_dir / "logs" / "access.log").read_text().splitlines()
     live = [line for line in lines if "/live/" in line]
-    return [
-        line
-        for line in live
-        if int(line.split('" ')[1].split()[0]) >= 400 or float(line.split()[-1]) > 2.5
-    ]
+    return [line for line in live if is_refused_or_slow(*line.split('" ')[1].split()[:3])]
+
+
+def is_refused_or_slow(status: str, _body_bytes: str, took_s: str) -> bool:
+    return int(status) >= 400 or float(took_s) > 2.5
 
 
 def playlist(server, stream, rendition):
