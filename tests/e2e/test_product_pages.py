@@ -13,7 +13,14 @@ from tests.support.processes import wait_until
 from tests.support.pushers import FRAME_RATE, Pusher
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # Not steady on a busy machine: the page's player then now and then never begins, with one part
+    # in its buffer three seconds behind where it stands. The cause is not known.
+    pytest.mark.skipif(
+        "GOLIVE_TEST_PAGES" not in os.environ, reason="GOLIVE_TEST_PAGES is not set"
+    ),
+]
 
 PICTURES = os.environ.get("GOLIVE_TEST_PICTURES_DIR", "")
 """Where pictures of the pages go, for whoever wants to look at them."""
