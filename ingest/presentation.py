@@ -5,6 +5,7 @@ Times are seconds here; `start_s` counts on the Period's media timeline.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ingest.media import MediaKind
 
@@ -23,8 +24,7 @@ class Part:
     sync_start: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A Media Segment; `independent` when it starts with a keyframe.
 
     `since_msn` and `since_s` tell where the stretch without a gap began that it belongs to: its

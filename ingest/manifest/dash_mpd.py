@@ -1,9 +1,12 @@
 """MPEG-DASH manifests (ISO/IEC 23009-1), to the DASH-IF live guidelines: SegmentTimeline with
 $Number$, one Period per stretch without a break, the same files as HLS."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from ingest.cues import Cue, Span
@@ -130,28 +133,56 @@ def _stretches(presentation: Presentation) -> list[_Stretch]:
     Renditions count the same Media Sequence Numbers, so a number that one of them has not come
     to yet is left for the next MPD.
     """
-    listed = {
-        rendition.name: {s.msn: s for s in rendition.segments if s.finished}
-        for rendition in presentation.renditions
-    }
-    if not listed or not all(listed.values()):
+    runs = {rendition.name: _runs(rendition) for rendition in presentation.renditions}
+    if not runs or not all(runs.values()):
         return []
-    last = min(max(segments) for segments in listed.values())
-    numbers = sorted({msn for segments in listed.values() for msn in segments if msn <= last})
+    stop = min(own[-1].stop for own in runs.values())
+    edges = {edge for own in runs.values() for run in own for edge in (run.first, run.stop)}
     stretches = []
-    for key, group in groupby(numbers, key=lambda msn: _stretch_key(listed, msn)):
-        present = {name for name, _, _, here in key if here}
-        if not present:
-            continue  # nobody has media here
-        run = list(group)
+    for first, end in pairwise(sorted(edge for edge in edges if edge <= stop)):
+        found = {name: _run_at(own, first) for name, own in runs.items()}
+        here = {name: run for name, run in found.items() if run is not None}
         tracks = tuple(
-            _Track(rendition, tuple(listed[rendition.name][msn] for msn in run))
+            _Track(rendition, here[rendition.name].cut(first, end))
             for rendition in presentation.renditions
-            if rendition.name in present
+            if rendition.name in here and not here[rendition.name].gap
         )
-        of_all = [segments[run[0]] for segments in listed.values() if run[0] in segments]
-        stretches.append(_stretch(presentation, tracks, of_all))
+        if tracks:  # otherwise nobody has media here
+            of_all = [run.cut(first, first + 1)[0] for run in here.values()]
+            stretches.append(_stretch(presentation, tracks, of_all))
     return stretches
+
+
+class _Run(NamedTuple):
+    """Finished segments of one rendition between which nothing breaks."""
+
+    segments: list[Segment]
+
+    @property
+    def first(self) -> int:
+        return self.segments[0].msn
+
+    @property
+    def stop(self) -> int:
+        return self.segments[-1].msn + 1
+
+    @property
+    def gap(self) -> bool:
+        return self.segments[0].gap
+
+    def cut(self, first: int, stop: int) -> tuple[Segment, ...]:
+        return tuple(self.segments[first - self.first : stop - self.first])
+
+
+def _runs(rendition: Rendition) -> list[_Run]:
+    finished = (segment for segment in rendition.segments if segment.finished)
+    by_break = groupby(finished, attrgetter("period", "since_msn", "gap"))
+    return [_Run([*same]) for _, same in by_break]
+
+
+def _run_at(runs: list[_Run], msn: int) -> _Run | None:
+    at = bisect_right(runs, msn, key=attrgetter("first")) - 1
+    return runs[at] if at >= 0 and msn < runs[at].stop else None
 
 
 def _place(
@@ -165,17 +196,6 @@ def _place(
     )
     span = Span(stretch.id, base_s + offset_s, base_s + stretch.end_s, init.width, init.height)
     return PeriodPlace(period, span, offset_s, base_s + stretch.first_s)
-
-
-def _stretch_key(
-    listed: dict[str, dict[int, Segment]], msn: int
-) -> tuple[tuple[str, int, int, bool], ...]:
-    """Each rendition's Period at `msn`, since when it is there or away, and whether it is."""
-    return tuple(
-        (name, segments[msn].period, segments[msn].since_msn, not segments[msn].gap)
-        for name, segments in listed.items()
-        if msn in segments
-    )
 
 
 def _stretch(
@@ -272,21 +292,33 @@ def _segment_template(representation: ET.Element, part: _Track, base: str, offse
         startNumber=str(segments[0].msn),
     )
     timeline = ET.SubElement(template, "SegmentTimeline")
-    entry: ET.Element | None = None
     expected = -1
+    for (start, duration), count in _even(segments):
+        entry = ET.SubElement(timeline, "S")
+        if start != expected:
+            entry.set("t", str(start))
+        entry.set("d", str(duration))
+        if count > 1:
+            entry.set("r", str(count - 1))
+        expected = start + count * duration
+
+
+def _even(segments: Sequence[Segment]) -> Iterator[tuple[tuple[int, int], int]]:
+    """Where segments of equal length begin that follow each other, that length, and their number;
+    in ticks."""
+    start = duration = count = 0
     for segment in segments:
-        if (
-            entry is not None
-            and segment.start_ticks == expected
-            and entry.get("d") == str(segment.duration_ticks)
+        if count and (segment.start_ticks, segment.duration_ticks) == (
+            start + count * duration,
+            duration,
         ):
-            entry.set("r", str(int(entry.get("r", "0")) + 1))
-        else:
-            entry = ET.SubElement(timeline, "S")
-            if segment.start_ticks != expected:
-                entry.set("t", str(segment.start_ticks))
-            entry.set("d", str(segment.duration_ticks))
-        expected = segment.start_ticks + segment.duration_ticks
+            count += 1
+            continue
+        if count:
+            yield (start, duration), count
+        start, duration, count = segment.start_ticks, segment.duration_ticks, 1
+    if count:
+        yield (start, duration), count
 
 
 def _duration(seconds: float) -> str:

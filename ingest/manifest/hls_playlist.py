@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ingest.journal_entries import init_name, part_name, segment_name
-from ingest.manifest.hls_history import PlaylistHistory
+from ingest.manifest.hls_history import PlaylistHistory, Writer
 from ingest.manifest.hls_tags import date_time
 from ingest.media import MediaKind
 from ingest.presentation import Presentation, Rendition, Segment
@@ -90,12 +90,7 @@ def media_playlist(
     lines += date_ranges
     folder = f"{base}{rendition.name}/"
     if history is not None and not skipped:
-        old, count = history.lines(
-            rendition, lambda some, behind: _lines(rendition, some, behind, folder, parts=False)
-        )
-        if count:
-            lines.append(old.rstrip("\n"))
-            skipped = count
+        skipped = _add_remembered(lines, rendition, folder, history)
     lines += _segments(rendition, folder, parts=not rendition.ended, skipped=skipped)
     if rendition.ended:
         lines.append("#EXT-X-ENDLIST")
@@ -124,8 +119,17 @@ def _report(rendition: Rendition, base: str) -> str:
     return f'#EXT-X-RENDITION-REPORT:URI="{base}{rendition.name}.m3u8",LAST-MSN={last.msn}{part}'
 
 
-def vod_playlist(rendition: Rendition, base: str = "", *, date_ranges: Sequence[str] = ()) -> str:
-    """The Media Playlist of a finished recording (EXT-X-PLAYLIST-TYPE:VOD, §4.4.3.5)."""
+def vod_playlist(
+    rendition: Rendition,
+    base: str = "",
+    *,
+    history: PlaylistHistory | None = None,
+    date_ranges: Sequence[str] = (),
+) -> str:
+    """The Media Playlist of a finished recording (EXT-X-PLAYLIST-TYPE:VOD, §4.4.3.5).
+
+    `history` has the lines that `write_ahead` wrote while the recording grew.
+    """
     lines = _header(rendition)
     lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
     first = rendition.segments[0]
@@ -133,9 +137,31 @@ def vod_playlist(rendition: Rendition, base: str = "", *, date_ranges: Sequence[
     if first.period:  # the other renditions may have begun in an earlier one
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.period}")
     lines += date_ranges
-    lines += _segments(rendition, f"{base}{rendition.name}/", parts=False)
+    folder = f"{base}{rendition.name}/"
+    known = _add_remembered(lines, rendition, folder, history) if history else 0
+    lines += _segments(rendition, folder, parts=False, skipped=known)
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
+
+
+def write_ahead(rendition: Rendition, history: PlaylistHistory, base: str = "") -> None:
+    """Let `history` write the lines of what has come since the last call, so that the playlist of
+    hours has little left to write at its end."""
+    history.write_ahead(rendition, _writer(rendition, f"{base}{rendition.name}/"))
+
+
+def _add_remembered(
+    lines: list[str], rendition: Rendition, folder: str, history: PlaylistHistory
+) -> int:
+    """Add what `history` knows of the rendition; answers how many segments that is."""
+    text, count = history.lines(rendition, _writer(rendition, folder))
+    if count:
+        lines.append(text.rstrip("\n"))
+    return count
+
+
+def _writer(rendition: Rendition, folder: str) -> Writer:
+    return lambda some, behind: _lines(rendition, some, behind, folder, parts=False)
 
 
 def _header(rendition: Rendition) -> list[str]:

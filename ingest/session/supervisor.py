@@ -238,9 +238,13 @@ class SessionSupervisor:
             return None
         await media.recorder.catch_up()
         await media.recorder.stored(_STORE_WAIT_S)
-        recorded = media.recorder.presentation()
         return await publish_vod(
-            stream_id, recorded, self._uploader, private=media.recorder.private, cues=cues
+            stream_id,
+            media.recorder.presentation(),
+            self._uploader,
+            private=media.recorder.private,
+            cues=cues,
+            histories=media.recorder.histories,
         )
 
     async def forget_stream(self, stream_id: str, *, remove_files: bool) -> None:

@@ -53,7 +53,7 @@ def _periods_later(presentation: Presentation, gone: set[int]) -> dict[int, int]
 
 def _kept(rendition: Rendition, later: dict[int, int]) -> Rendition:
     segments = tuple(
-        replace(segment, period=segment.period + later[segment.msn])
+        segment._replace(period=segment.period + later[segment.msn])
         for segment in rendition.segments
         if segment.msn in later
     )

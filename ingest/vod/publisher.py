@@ -1,13 +1,15 @@
 """Writes the playlists of a recording, when all its segments are stored."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from ingest.cues import Cue, Span
 from ingest.manifest.dash_mpd import vod_mpd
 from ingest.manifest.hls_dateranges import DateRanges
+from ingest.manifest.hls_history import PlaylistHistory
 from ingest.manifest.hls_playlist import multivariant_playlist, vod_playlist
 from ingest.ports import ObjectKind, StoredObject
 from ingest.presentation import Presentation, Rendition
@@ -40,9 +42,10 @@ async def publish_vod(
     *,
     private: bool = False,
     cues: Sequence[Cue] = (),
+    histories: Mapping[str, PlaylistHistory] = MappingProxyType({}),
 ) -> Vod | None:
     """Write `vods/{id}.m3u8` and `.mpd`, the multivariant playlist last; None without media.
-    They tell the `cues`, too.
+    They tell the `cues`, too. `histories` have written much of the playlists of that name already.
 
     The segments must be stored already. Raises ObjectStoreError.
     """
@@ -56,7 +59,8 @@ async def publish_vod(
 
     async def put_media_playlist(index: int) -> None:
         rendition = recorded.renditions[index]
-        text = await asyncio.to_thread(_media_playlist, rendition, cues, spans)
+        history = histories.get(rendition.name)
+        text = await asyncio.to_thread(_media_playlist, rendition, history, cues, spans)
         await store.put_bytes(f"{prefix}/{rendition.name}.m3u8", text.encode(), hls)
 
     async def put_mpd() -> None:
@@ -81,10 +85,15 @@ def _read_once(recorded: Presentation) -> Presentation:
     return replace(recorded, renditions=tuple(renditions))
 
 
-def _media_playlist(rendition: Rendition, cues: Sequence[Cue], spans: Sequence[Span]) -> str:
+def _media_playlist(
+    rendition: Rendition,
+    history: PlaylistHistory | None,
+    cues: Sequence[Cue],
+    spans: Sequence[Span],
+) -> str:
     first_wall_s = rendition.segments[0].wall_s
     lines = DateRanges().lines(cues, spans, first_wall_s, ended=True)
-    return vod_playlist(rendition, date_ranges=lines)
+    return vod_playlist(rendition, history=history, date_ranges=lines)
 
 
 def spans_of(rendition: Rendition) -> list[Span]:

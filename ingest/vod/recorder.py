@@ -2,10 +2,13 @@
 and is kept in mind for the playlists, so that the end of the stream has little left to do."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ingest.journal_entries import JournalEntry, SegmentWritten
+from ingest.manifest.hls_history import PlaylistHistory
+from ingest.manifest.hls_playlist import write_ahead
 from ingest.presentation import Presentation
 from ingest.vod.gaps import without
 from ingest.vod.journal import JournalReader
@@ -15,6 +18,7 @@ from ingest.vod.uploader import Uploader
 from ingest.window.live_window import LiveWindow
 
 _WHOLE_STREAM_S = 10 * 365 * 86_400.0
+_WRITE_AHEAD_SEGMENTS = 64
 
 
 class _Batch(NamedTuple):
@@ -46,6 +50,8 @@ class Recorder:
         self._recorded = LiveWindow(_WHOLE_STREAM_S)
         self._position: int | None = None  # of the ledger, in the journal
         self._batch: _Batch | None = None
+        self._unwritten = 0  # segments since the last look at the playlists
+        self._histories: dict[str, PlaylistHistory] = {}
         self._missing: frozenset[str] = frozenset()
         self._left_out: set[str] = set()
         self._lock = asyncio.Lock()
@@ -80,8 +86,17 @@ class Recorder:
             return False
         self._recorded.apply(entries)
         self._recorded.take_expired()  # the live window sees to the files
+        self._write_ahead(entries)
         self._batch = _Batch(start, self._reader.offset, self._uploads(entries))
         return True
+
+    def _write_ahead(self, entries: list[JournalEntry]) -> None:
+        self._unwritten += sum(isinstance(entry, SegmentWritten) for entry in entries)
+        if self._unwritten < _WRITE_AHEAD_SEGMENTS:
+            return
+        self._unwritten = 0
+        for rendition in self._recorded.presentation().renditions:
+            write_ahead(rendition, self._histories.setdefault(rendition.name, PlaylistHistory()))
 
     def _uploads(self, entries: list[JournalEntry]) -> list[NewUpload]:
         """What has to be stored of the entries; initialization sections in any case."""
@@ -114,6 +129,11 @@ class Recorder:
     def presentation(self) -> Presentation:
         """Everything that `catch_up` found and `stored` saw stored, for the playlists."""
         return without(self._recorded.presentation(), self._missing)
+
+    @property
+    def histories(self) -> Mapping[str, PlaylistHistory]:
+        """What is written of the playlists already, by rendition; not when segments are missing."""
+        return {} if self._missing else self._histories
 
     def close(self) -> None:
         """Close the journal."""

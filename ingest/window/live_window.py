@@ -7,7 +7,6 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from ingest.cues import Cue
 from ingest.journal_entries import (
@@ -332,7 +331,7 @@ class LiveWindow:
         grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
         files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
         state.removed_parts.append(Due(state.media_s + grace_s, files))
-        return replace(segment, parts=())
+        return segment._replace(parts=())
 
     def _growing(self, state: RenditionState) -> tuple[Segment, ...]:
         """The segment whose parts are coming, if any has come; up to one that is too long."""
@@ -348,7 +347,7 @@ class LiveWindow:
             size=sum(part.size for part in listed),
             finished=False,
         )
-        return (replace(growing, parts=tuple(listed)),)
+        return (growing._replace(parts=tuple(listed)),)
 
     def _snapshot(self, name: str, state: RenditionState) -> Rendition:
         growing = self._growing(state)
@@ -435,7 +434,7 @@ class LiveWindow:
                 break
             files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
             state.removed_parts.append(Due(state.media_s + grace_s, files))
-            state.finished[position] = replace(segment, parts=())
+            state.finished[position] = segment._replace(parts=())
 
 
 Watcher = Callable[[LiveWindow, Iterable[str]], None]

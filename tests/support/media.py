@@ -231,7 +231,9 @@ class StreamPackager:
         recorder = Recorder(self.stream_id, self.folder, uploader)
         await recorder.catch_up()
         await recorder.stored(30)
-        vod = await publish_vod(self.stream_id, recorder.presentation(), uploader)
+        vod = await publish_vod(
+            self.stream_id, recorder.presentation(), uploader, histories=recorder.histories
+        )
         recorder.close()
         await uploader.close()
         assert vod is not None

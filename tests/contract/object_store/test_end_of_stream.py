@@ -58,7 +58,9 @@ async def end_of(segments, root, store, url) -> float:
             media.finish("ended")
             await recorder.catch_up()
             await recorder.stored(30)
-            vod = await publish_vod("show", recorder.presentation(), uploader)
+            vod = await publish_vod(
+                "show", recorder.presentation(), uploader, histories=recorder.histories
+            )
             took.append(time.monotonic() - started)
         media.close()
     with urllib.request.urlopen(f"{url}/{vod.hls_key}", timeout=10) as answer:

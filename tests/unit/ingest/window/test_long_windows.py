@@ -7,7 +7,12 @@ import pytest
 
 from ingest.manifest.dash_mpd import live_mpd
 from ingest.manifest.hls_history import PlaylistHistory
-from ingest.manifest.hls_playlist import media_playlist, multivariant_playlist
+from ingest.manifest.hls_playlist import (
+    media_playlist,
+    multivariant_playlist,
+    vod_playlist,
+    write_ahead,
+)
 from ingest.window import rendition_state
 from ingest.window.live_window import LiveWindow
 from ingest.window.segment_log import SegmentsView
@@ -58,6 +63,9 @@ def test_what_is_in_the_log_is_told_as_before(monkeypatch, dvr_window_s, segment
             text = media_playlist(theirs, skip=skip)
             assert media_playlist(ours, skip=skip) == text
             assert media_playlist(ours, skip=skip, history=PlaylistHistory()) == text
+        history = PlaylistHistory()
+        write_ahead(ours, history)
+        assert vod_playlist(ours, history=history) == vod_playlist(theirs)
     now_s = WALL_S + 20_000
     assert live_mpd(logged, now_wall_s=now_s, time_url="t") == live_mpd(
         plain, now_wall_s=now_s, time_url="t"
@@ -75,6 +83,22 @@ def test_a_history_goes_along_with_a_window_that_moves():
         assert media_playlist(rendition, history=history) == media_playlist(rendition)
         window.apply(script.close(1))
     assert 1 <= len(history._blocks) <= 500 // 128
+
+
+def test_a_playlist_is_written_ahead_while_its_recording_grows():
+    """What is left at the end are the first block, and what came last."""
+    history, window = PlaylistHistory(), LiveWindow(WHOLE)
+    script = JournalScript()
+    window.apply(script.start())
+    for _ in range(40):
+        window.apply(script.segments(33))
+        write_ahead(window.rendition("video"), history)
+    known = dict(history._blocks)
+    assert vod_playlist(window.rendition("video"), history=history) == vod_playlist(
+        window.rendition("video")
+    )
+    assert history._blocks == known
+    assert len(known) == 40 * 33 // 128 - 1
 
 
 @pytest.mark.parametrize(
