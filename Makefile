@@ -74,7 +74,7 @@ bench: setup-dev
 
 # The reference pages are made from the code and from a daemon that is run for it.
 docs: setup-dev
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --config-file config/mkdocs.yml --strict --quiet $(ARGS)
 	@echo 'build/site/index.html'
 
 # The same sources give the same bytes, so that installing twice is installing once.

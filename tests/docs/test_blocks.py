@@ -11,7 +11,7 @@ import pytest
 
 from controller.cli import main
 from controller.settings import Settings
-from reference.commands_page import command_paths
+from docs.generator.commands_page import command_paths
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

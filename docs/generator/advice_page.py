@@ -1,7 +1,7 @@
 """All that the ingest coach may say to a host."""
 
 from controller.domain.coach import WORDS
-from reference.tables import code, table
+from docs.generator.tables import code, table
 
 _HEAD = """\
 # What the coach says

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 
 from controller.configuration.reference import describe, is_reloaded
 from controller.settings import Settings
-from reference.tables import code, table
+from docs.generator.tables import code, table
 
 _HEAD = """\
 # Settings

@@ -3,14 +3,14 @@
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from reference.advice_page import advice_page
-from reference.commands_page import commands_page
-from reference.daemon import ask_daemon
-from reference.errors_page import errors_page
-from reference.metrics_page import metrics_page
-from reference.room_page import room_page
-from reference.routes_page import routes_page
-from reference.settings_page import settings_page
+from docs.generator.advice_page import advice_page
+from docs.generator.commands_page import commands_page
+from docs.generator.daemon import ask_daemon
+from docs.generator.errors_page import errors_page
+from docs.generator.metrics_page import metrics_page
+from docs.generator.room_page import room_page
+from docs.generator.routes_page import routes_page
+from docs.generator.settings_page import settings_page
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:

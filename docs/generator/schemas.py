@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reference.tables import code, one_line, table
+from docs.generator.tables import code, one_line, table
 
 _BOUNDS = (
     ("minimum", "at least {}"),

@@ -8,8 +8,8 @@ from typing import Any
 import controller
 import ingest
 from controller.errors import ControllerError
+from docs.generator.tables import code, one_line, table
 from ingest.errors import IngestError
-from reference.tables import code, one_line, table
 
 _HEAD = """\
 # Error codes

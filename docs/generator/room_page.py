@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reference.schemas import Schemas
-from reference.tables import code, table
+from docs.generator.schemas import Schemas
+from docs.generator.tables import code, table
 
 _HEAD = """\
 # The room's events

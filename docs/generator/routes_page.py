@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reference.schemas import Schemas
-from reference.tables import code, one_line, table
+from docs.generator.schemas import Schemas
+from docs.generator.tables import code, one_line, table
 
 _HEAD = """\
 # The API, call by call

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from reference.tables import code, table
+from docs.generator.tables import code, table
 
 _HEAD = """\
 # Metrics
