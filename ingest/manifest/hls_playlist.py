@@ -87,6 +87,8 @@ def media_playlist(
     skipped = _skippable(rendition) if skip else 0
     if skipped:
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
+    if not rendition.ended:
+        lines += _start((rendition, *others))
     lines += date_ranges
     folder = f"{base}{rendition.name}/"
     if history is not None and not skipped:
@@ -99,6 +101,22 @@ def media_playlist(
         lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{hint}"')
         lines += [_report(other, base) for other in others if other.segments]
     return "\n".join(lines) + "\n"
+
+
+def _start(renditions: Sequence[Rendition]) -> list[str]:
+    """EXT-X-START (§4.4.2.2), where some segments do not begin with a keyframe: the last that does.
+
+    hls.js, for one, never shows a picture when it begins between two keyframes and goes back.
+    """
+    for rendition in renditions:
+        if rendition.independent:
+            continue
+        behind_s = 0.0
+        for segment in reversed(rendition.segments):
+            behind_s += segment.duration_s
+            if segment.independent and not segment.gap and behind_s >= rendition.part_hold_back_s:
+                return [f"#EXT-X-START:TIME-OFFSET={-behind_s:.3f}"]
+    return []
 
 
 def _skippable(rendition: Rendition) -> int:

@@ -51,6 +51,7 @@ class Playlist:
     skipped: int = 0
     ended: bool = False
     independent_segments: bool = False
+    start_s: float | None = None
 
     @property
     def last(self) -> Segment:
@@ -94,6 +95,9 @@ def read_playlist(text: str) -> Playlist:  # noqa: PLR0912  one line per tag
                 playlist.control = attributes(value)
             case "#EXT-X-SKIP":
                 playlist.skipped = int(attributes(value)["SKIPPED-SEGMENTS"])
+            case "#EXT-X-START":
+                assert playlist.start_s is None, "bis §4.4.2: EXT-X-START MUST NOT appear twice"
+                playlist.start_s = float(attributes(value)["TIME-OFFSET"])
             case "#EXT-X-INDEPENDENT-SEGMENTS":
                 playlist.independent_segments = True
             case "#EXT-X-MAP":
@@ -148,6 +152,9 @@ def check_playlist(playlist: Playlist) -> None:
         assert listed_s <= 3 * target_s + target_s or not segment.parts, "bis §6.2.2"
         listed_s += segment.duration_s or sum(part.duration_s for part in segment.parts)
     assert playlist.hint or playlist.ended, "bis §4.4.5.3"
+    if playlist.start_s is not None:
+        assert -playlist.start_s >= float(control["PART-HOLD-BACK"]), "bis §4.4.2.2"
+        assert playlist.skipped or -playlist.start_s <= listed_s + _ROUNDING_S, "bis §4.4.2.2"
 
 
 def _check_parts(segment: Segment, part_target_s: float) -> None:

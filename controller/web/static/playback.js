@@ -17,6 +17,7 @@ class Playback {
   };
   static MUCH_S = 1.2;
   static LITTLE_S = 0.8;
+  static INTO_SEGMENT_S = 0.05;
   static MEDIA_ERRORS_FORGIVEN = 3;
 
   // live: low latency settings. onUnavailable: called with the HTTP status, or 0, whenever the
@@ -72,17 +73,29 @@ class Playback {
     return Number.isNaN(start) ? null : Date.now() / 1000 - start / 1000 - this.video.currentTime;
   }
 
-  // Where live is now; null when that is not known.
+  // Where one can go to be live; null when that is not known.
   get liveEdge() {
-    if (this.hls) return this.hls.liveSyncPosition;
+    if (this.hls) return this.shown(this.hls.liveSyncPosition);
     const ranges = this.video.seekable;
     return ranges.length ? ranges.end(ranges.length - 1) - 3 : null;
   }
 
+  // The position itself, or where the last keyframe before it is: hls.js shows nothing of what
+  // it loads from between two of them.
+  shown(position) {
+    const details = this.hls.latestLevelDetails;
+    if (!position || !details || details.startTimeOffset === null) return position;
+    const { buffered } = this.video;
+    for (let n = 0; n < buffered.length; n += 1) {
+      if (buffered.start(n) <= position && position < buffered.end(n)) return position;
+    }
+    return details.edge + details.startTimeOffset + Playback.INTO_SEGMENT_S;
+  }
+
   // When the picture moves for the first time, or again after a stall: straight to the present.
   settle() {
-    const edge = this.hls && this.live ? this.hls.liveSyncPosition : null;
-    if (edge && this.excess > Playback.MUCH_S) this.video.currentTime = edge;
+    const edge = this.hls && this.live ? this.liveEdge : null;
+    if (edge > this.video.currentTime && this.excess > Playback.MUCH_S) this.video.currentTime = edge;
   }
 
   // Called now and then: catches up what is left, then plays at its own pace again. All the time,

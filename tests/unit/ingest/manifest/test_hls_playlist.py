@@ -173,6 +173,40 @@ def test_audio_alone_is_a_variant_of_its_own():
     )
 
 
+def long_gops(segments):
+    """Segments of 1 s of which one in three begins with a keyframe."""
+    window = LiveWindow(60.0)
+    script = JournalScript(kinds=("video", "audio"), parts=2)
+    window.apply(script.start())
+    for number in range(segments):
+        for index in range(2):
+            window.apply(script.part(index, independent=number % 3 == 0 and index == 0))
+        window.apply(script.close(2))
+    return window
+
+
+def start_offsets(window):
+    video, audio = window.rendition("video"), window.rendition("audio")
+    texts = (media_playlist(video, [audio]), media_playlist(audio, [video]))
+    return [re.findall("#EXT-X-START:TIME-OFFSET=(.+)", text) for text in texts]
+
+
+@pytest.mark.parametrize(("segments", "offset"), [(6, "-3.000"), (8, "-2.000"), (7, "-4.000")])
+def test_players_are_shown_the_last_keyframe_when_few_segments_begin_with_one(segments, offset):
+    """rfc8216bis §4.4.2.2: "A negative number indicates a negative time offset from the end of the
+    last Media Segment in the Playlist or the end of the last Partial Segment"; it "SHOULD NOT be
+    within" PART-HOLD-BACK of it."""
+    window = long_gops(segments)
+    assert start_offsets(window) == [[offset], [offset]]
+
+
+def test_where_all_segments_begin_with_a_keyframe_and_after_the_end_players_choose():
+    assert start_offsets(window_of(JournalScript(kinds=("video", "audio")), 7)) == [[], []]
+    window = long_gops(7)
+    window.apply([StreamFinished(reason="ended")])
+    assert start_offsets(window) == [[], []]
+
+
 def test_independent_segments_are_promised_only_when_all_are():
     script = JournalScript()
     window = window_of(script, 1)
