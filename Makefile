@@ -19,10 +19,6 @@ RUN_PACKAGES := nginx libnginx-mod-rtmp $(if $(GOLIVE_TLS_CERTIFICATE),libnginx-
 TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium postgresql \
 	redis-server radosgw ceph-mon ceph-osd systemd
 
-# What streams in real time has the machine for itself; everything else runs two at a time.
-SIDE_BY_SIDE := tests/unit tests/contract tests/http tests/docs --ignore=tests/contract/object_store
-ALONE := tests/contract/object_store tests/media tests/e2e tests/faults
-
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
@@ -56,8 +52,8 @@ run: setup
 test: setup-dev
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE) || status=$$?; \
-	$(BIN)/python -m pytest $(ALONE) || status=$$?; \
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" || status=$$?; \
+	$(BIN)/python -m pytest -m alone || status=$$?; \
 	exit $$status
 else
 	@exec $(BIN)/python -m pytest $(ARGS)

@@ -20,7 +20,7 @@ from tests.support.mpd_reader import MpdReader
 from tests.support.pushers import FRAME_RATE, Pusher
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 READ_S = float(os.environ.get("GOLIVE_TEST_CONFORMANCE_S", "25"))
 """How long the playlists are read; 120 for the full length."""

@@ -23,7 +23,7 @@ from tests.support.pushers import (
 )
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 WATCH_S = 10.0
 # How much later a recording may play for being new.

@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 from tests.support.pushers import FRAME_RATE, Pusher
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 BEHIND_S = float(os.environ.get("GOLIVE_TEST_CUES_BEHIND_S", "6.5"))
 """How far behind live the farther players are; 20 for the full length."""

@@ -16,7 +16,7 @@ from tests.support.webrtc import (
     webrtc_browser,
 )
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 SHOW_S = float(os.environ.get("GOLIVE_TEST_WEBRTC_S", "4"))
 """How long browsers look on; 30 for the full length."""

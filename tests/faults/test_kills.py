@@ -14,7 +14,7 @@ from tests.support.processes import wait_until
 from tests.support.pushers import Pusher, count_frames, repeat_clip
 from tests.support.servers import golive_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(900)]
 
 KILLS = int(os.environ.get("GOLIVE_TEST_KILLS", "2"))
 """How often each process is killed, once in 16 s; 20 for the full length."""

@@ -19,7 +19,7 @@ from tests.support.pushers import FRAME_RATE, Pusher, count_frames, decode_compl
 from tests.support.s3 import KEY_ID, SECRET, S3Server, missing_programs
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 FAULT_S = float(os.environ.get("GOLIVE_TEST_STORE_FAULT_S", "2"))
 """How long the store is in each kind of trouble; 20 for the full length."""

@@ -14,7 +14,7 @@ from tests.support.pushers import (
 )
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 WORKER = "ingest.session.worker"
 

@@ -283,6 +283,7 @@ def _unable(name: str, player: str):
     return [pytest.mark.xfail(strict=True, reason=reasons[player])] if player in reasons else []
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("name", "showing"),
     [pytest.param(one.name, one, marks=_unable(one.name, one.player)) for one in SHOWINGS],

@@ -4,6 +4,8 @@ import time
 import urllib.request
 from urllib.parse import urljoin
 
+import pytest
+
 from ingest.ports import StoredObject
 from ingest.session.stream_media import StreamMedia
 from ingest.vod.publisher import publish_vod
@@ -72,6 +74,7 @@ async def end_of(segments, root, store, url) -> float:
     return min(took)
 
 
+@pytest.mark.alone
 async def test_the_end_of_a_stream_takes_as_long_after_four_hours_as_after_a_minute(
     s3_server, b2, tmp_path
 ):
