@@ -429,6 +429,13 @@ class Settings(BaseSettings):
         le=3650,
         description="Days after which what was sent is forgotten: webhooks' logs, notifications.",
     )
+    addresses_keep_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days after which the database forgets the address of an encoder that has "
+        "gone; 0: within the hour. No other address is kept there.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", json_schema_extra=RELOADED, description="The least that is logged."
     )

@@ -49,8 +49,7 @@ def engagement_operations(handlers: EngagementHandlers) -> list[AnyOperation]:
             id="recordProductEvent",
             tag="Engagement",
             summary="Report a click, view, inquiry or purchase; with an Idempotency-Key, once",
-            who="Any viewer, within the audience; an anonymous one by its session, and purchases "
-            "not without a token",
+            who="Any viewer, within the audience; an anonymous one by its session",
             handler=handlers.record_event,
             access=Access.ANYONE,
             body=ProductEventRequest,

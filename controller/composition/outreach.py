@@ -57,7 +57,11 @@ async def build_outreach(
     )
     channels = await _channels(settings, key_secret, stack)
     pushes = PushPump(stores.notifications, channels, worker, chance, PushPumpSettings())
-    janitor = Janitor(stores.webhook_queue, stores.notifications, settings.outreach_keep_days)
+    janitor = Janitor(
+        (stores.webhook_queue.prune, settings.outreach_keep_days),
+        (stores.notifications.prune, settings.outreach_keep_days),
+        (stores.publications.forget_addresses, settings.addresses_keep_days),
+    )
     return Outreach(webhooks, pushes, janitor)
 
 

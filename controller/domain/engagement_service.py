@@ -133,9 +133,7 @@ class EngagementService:
         NotAuthenticated, StreamNotFound, NotInAudience, ProductNotInStream, IdempotencyKeyReused.
         """
         viewer_id = shopper.viewer_id
-        if viewer_id is None or (
-            shopper.identity is None and event_type is ProductEventType.PURCHASE
-        ):
+        if viewer_id is None:
             raise NotAuthenticated
         stream = await self._streams.get(stream_id)
         await self._audience.require_audience(stream, shopper.identity)
@@ -148,6 +146,7 @@ class EngagementService:
                 quantity=quantity,
                 # Without a key every call is an event of its own.
                 idempotency_key=idempotency_key or f"none:{uuid4()}",
+                is_guest=shopper.identity is None,
             )
         )
 

@@ -173,6 +173,10 @@ class PublicationStore(Protocol):
         """All open visits, oldest first."""
         ...
 
+    async def forget_addresses(self, keep_days: int, limit: int) -> int:
+        """Forget where encoders came from that have been gone for so long; how many it were."""
+        ...
+
 
 class UserStore(Protocol):
     """People, who follows whom, and their devices."""

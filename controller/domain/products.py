@@ -53,7 +53,7 @@ class ProductEventType(StrEnum):
 class ProductEvent:
     """One thing that one viewer did once; (viewer, stream, idempotency key) is unique.
 
-    `viewer_id` is a user's, or made of a guest's name.
+    `viewer_id` is a user's, or made of a guest's name (`is_guest`).
     """
 
     stream_id: UUID
@@ -62,3 +62,4 @@ class ProductEvent:
     type: ProductEventType
     quantity: int
     idempotency_key: str
+    is_guest: bool = False

@@ -10,7 +10,9 @@ from controller.domain.states import IngestState, StreamStatus
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """The connection that publishes: an nginx instance, its client id, the encoder's address."""
+    """The connection that publishes: an nginx instance, its client id, the encoder's address, which
+    is forgotten some time after it has gone.
+    """
 
     nginx_client_id: str
     client_address: str

@@ -214,11 +214,11 @@ def stream_event(kind: WebhookEvent, stream: Stream, **more: Any) -> NewEvent:
 
 
 def purchase_event(event: ProductEvent, product: Product, bought_at: datetime) -> NewEvent:
-    """A viewer has bought something."""
+    """A viewer has bought something; an anonymous one is nobody's user."""
     data = {
         "streamId": str(event.stream_id),
         "productId": str(event.product_id),
-        "userId": str(event.viewer_id),
+        "userId": None if event.is_guest else str(event.viewer_id),
         "title": product.title,
         "quantity": event.quantity,
         "unitPrice": f"{product.price.normalize():f}",

@@ -15,3 +15,7 @@ class LoopPacer:
     def call_later(self, delay_s: float, call: Callable[[], None]) -> object:
         """See `Pacer.call_later`."""
         return asyncio.get_running_loop().call_later(delay_s, call)
+
+    async def rest(self, rest_s: float) -> None:
+        """See `Pacer.rest`."""
+        await asyncio.sleep(rest_s)

@@ -24,7 +24,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Pacer(Protocol):
-    """Time as the room needs it: now, and a call later."""
+    """Time as the room needs it: now, a call later, and between two rounds of its upkeep."""
 
     def monotonic_s(self) -> float:
         """Seconds of a clock that never goes back."""
@@ -32,6 +32,10 @@ class Pacer(Protocol):
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> object:
         """Call once, `delay_s` from now."""
+        ...
+
+    async def rest(self, rest_s: float) -> None:
+        """Come back after `rest_s`, for the next round."""
         ...
 
 

@@ -67,7 +67,7 @@ class Upkeep:
     async def tick_forever(self) -> None:
         """Rooms and slow clients, every `tick_s`."""
         while True:
-            await asyncio.sleep(self._limits.tick_s)
+            await self._pacer.rest(self._limits.tick_s)
             await self.tick()
 
     async def tick(self) -> None:

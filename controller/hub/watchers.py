@@ -1,8 +1,10 @@
 """Viewers without a socket: players that ask for playlists, counted while they go on asking.
 
-Whoever sees such a request says so with `seen`, which costs a dictionary look-up; once in a while
-`tick` counts the new ones in and the vanished ones out, a room at a time. They are presence like
-any other: a player of somebody who is in the room with a socket, too, is the same viewer.
+Whoever sees such a request says so with `seen`, which costs a dictionary look-up. In a room that
+is open a new one is in the books at once, so that they have it whatever happens next; once in a
+while `tick` counts in who has come before their room was opened, and the vanished ones out. They
+are presence like any other: a player of somebody who is in the room with a socket, too, is the
+same viewer.
 """
 
 from collections.abc import Callable
@@ -84,7 +86,11 @@ class Watchers:
             self.statistics.dropped += 1
         else:
             now_s = self._pacer.monotonic_s()
-            self._players[stream_id, session] = _Player(session, who, now_s, now_s, country())
+            player = _Player(session, who, now_s, now_s, country())
+            self._players[stream_id, session] = player
+            opened = self._rooms.find(stream_id)
+            if opened is not None:
+                self._count(opened, [player])
         return True
 
     def left(self, stream_id: UUID, session: str) -> None:

@@ -1,6 +1,7 @@
 """Publications: which encoder is, and was, publishing which stream."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, select, update
@@ -96,3 +97,19 @@ class SqlPublications:
         )
         async with self._database.read() as connection:
             return [publication_from(row) for row in await connection.execute(query)]
+
+    async def forget_addresses(self, keep_days: int, limit: int) -> int:
+        """See `PublicationStore.forget_addresses`."""
+        some = (
+            select(publications.c.id)
+            .where(
+                publications.c.ended_at < self._clock.now() - timedelta(days=keep_days),
+                publications.c.client_address != "",
+            )
+            .limit(limit)
+        )
+        async with self._database.write() as connection:
+            forgotten = await connection.execute(
+                update(publications).where(publications.c.id.in_(some)).values(client_address="")
+            )
+            return forgotten.rowcount

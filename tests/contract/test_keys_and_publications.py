@@ -1,9 +1,11 @@
 """Keys and the visits of encoders, on both databases."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from controller.domain.publications import KeyState
 from controller.domain.states import EndReason, StreamStatus
@@ -14,6 +16,7 @@ from controller.errors import (
     StreamNotFound,
     StreamNotLive,
 )
+from controller.stores.schema import publications as publications_table
 from tests.contract.store_world import PUBLISHER, VAULT
 
 
@@ -89,6 +92,36 @@ async def test_a_publication_is_closed_once_and_makes_room(world):
     assert await publications.find_open(stream_id) is None
     second = await world.publish(stream_id)
     assert await publications.list_open() == [second]
+
+
+async def test_where_an_encoder_came_from_is_forgotten_some_days_after_it_has_gone(world):
+    publications = world.stores.publications
+    host = await world.user()
+    streams = [await world.live(host) for _ in range(4)]
+    gone = [await world.publish(stream_id) for stream_id in streams[:3]]
+    there = await world.publish(streams[3])
+    for publication in gone[:2]:
+        await publications.close(publication.id, "encoder_gone")
+    world.clock.ahead += timedelta(days=5)
+    await publications.close(gone[2].id, "encoder_gone")
+    world.clock.ahead += timedelta(days=26)
+
+    assert [await publications.forget_addresses(30, 1) for _ in range(3)] == [1, 1, 0]
+    assert await addresses(world) == {
+        gone[0].id: "",
+        gone[1].id: "",
+        gone[2].id: PUBLISHER.client_address,
+        there.id: PUBLISHER.client_address,
+    }
+    assert await publications.forget_addresses(0, 10) == 1
+    # A hook asks by it as long as the encoder is there.
+    assert await publications.list_open() == [there]
+
+
+async def addresses(world):
+    query = select(publications_table.c.id, publications_table.c.client_address)
+    async with world.stores.database.read() as connection:
+        return dict((await connection.execute(query)).all())
 
 
 async def test_an_internal_name_is_used_once(world):

@@ -57,7 +57,7 @@ async def test_a_product_event_is_counted_once_per_viewer_and_key(api: RunningAp
     assert analytics.data["products"][0]["clicks"] == 2
 
 
-async def test_a_viewer_without_a_token_counts_by_its_session_but_buys_nothing(api: RunningApi):
+async def test_a_viewer_without_a_token_counts_by_its_session(api: RunningApi):
     host = person("seller")
     product = await api.product(host)
     stream_id = await api.stream(host, product_ids=[product])
@@ -74,12 +74,13 @@ async def test_a_viewer_without_a_token_counts_by_its_session_but_buys_nothing(a
     assert counted == [True, False, True]
     by_cookie = await tell(headers={**headers, "Cookie": f"golive_guest={one}"})
     assert (by_cookie.status, by_cookie.data["counted"]) == (202, False)
-    assert (await tell(one, "inquiry")).status == 202
-    for refused in (await tell(), await tell("x" * 43), await tell(one, "purchase")):
+    for kind in ("view", "inquiry", "purchase"):
+        assert (await tell(one, kind)).status == 202
+    for refused in (await tell(), await tell("x" * 43), await tell("", "purchase")):
         assert (refused.status, refused.problem["code"]) == (401, "not_authenticated")
     assert (await tell("x" * 257)).status == 422
     [found] = (await api.call("GET", f"/streams/{stream_id}/analytics", host)).data["products"]
-    assert (found["clicks"], found["inquiries"], found["purchases"]) == (2, 1, 0)
+    assert [found[kind] for kind in ("clicks", "views", "inquiries", "purchases")] == [2, 1, 1, 1]
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 101, 1.5, "2", None, True, 1e400])

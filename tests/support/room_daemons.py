@@ -52,6 +52,11 @@ class RoomDaemon:
         return f"http://127.0.0.1:{self.port}/api/v1"
 
     @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        return self._runs[-1].pid
+
+    @property
     def text(self) -> str:
         return "".join(run.text for run in self._runs)
 
@@ -72,7 +77,7 @@ class RoomDaemon:
 
     def memory_bytes(self) -> int:
         """What the daemon itself has for itself alone; its workers are none of the room's."""
-        return psutil.Process(self._runs[-1].pid).memory_full_info().uss
+        return psutil.Process(self.pid).memory_full_info().uss
 
 
 @contextmanager

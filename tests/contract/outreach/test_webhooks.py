@@ -2,6 +2,7 @@
 
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -90,6 +91,8 @@ async def test_every_event_is_told_with_what_has_happened(world, pumping):
         )
         for _ in range(2):  # repeated by the viewer: one purchase
             await world.stores.engagement.record_event(bought)
+        by_guest = replace(bought, viewer_id=uuid4(), is_guest=True)
+        await world.stores.engagement.record_event(by_guest)
         rooms = SqlRooms(world.stores.database, world.clock)
         for viewers in (9, 26, 26, 30):
             await rooms.record(stream_id, RoomFigures(viewers_now=viewers, peak_viewers=viewers))
@@ -100,11 +103,12 @@ async def test_every_event_is_told_with_what_has_happened(world, pumping):
         ready = type(begun)(**{**fields(begun), "state": RecordingState.READY, "size_bytes": 7})
         assert await recordings.change(ready, RecordingState.RECORDING)
         assert not await recordings.change(ready, RecordingState.RECORDING)
-        await until(lambda: len(receiver.taken) == 8, "all events have come")
+        await until(lambda: len(receiver.taken) == 9, "all events have come")
     assert receiver.of_stream(stream_id) == [
         "stream.live",
         "stream.interrupted",
         "stream.resumed",
+        "product.purchased",
         "product.purchased",
         "viewer.milestone",
         "viewer.milestone",
@@ -112,9 +116,10 @@ async def test_every_event_is_told_with_what_has_happened(world, pumping):
         "recording.ready",
     ]
     told = {one["type"]: one["data"] for one in receiver.taken}
-    assert [one["data"].get("milestone") for one in receiver.taken[4:6]] == [10, 25]
+    assert [one["data"].get("milestone") for one in receiver.taken[5:7]] == [10, 25]
     assert told["product.purchased"]["total"] == "37.5"
-    assert told["product.purchased"]["userId"] == str(viewer.user_id)
+    buyers = [one["data"]["userId"] for one in receiver.taken[3:5]]
+    assert buyers == [str(viewer.user_id), None]
     assert told["stream.ended"]["reason"] == "host"
     assert told["recording.ready"]["vodUrl"] == "https://vod.test/1.m3u8"
     assert "sk_" not in json.dumps(receiver.taken)

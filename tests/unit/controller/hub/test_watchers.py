@@ -124,6 +124,44 @@ async def test_a_player_has_watched_from_its_first_request_and_not_from_the_next
     assert place.store.stays() == [(guest, 0.0, pytest.approx(2.75))]
 
 
+async def test_a_player_is_in_the_books_of_an_open_room_at_once(place, stream):
+    """A daemon that is killed before its next tick leaves it to its successor."""
+    await place.joined(stream)
+    guest = a_guest()
+    play(place, stream, guest)
+    await place.hub.settle(stream.id)
+    visits = [one.viewer for figures in place.store.figures for one in figures.visits]
+    assert guest in visits
+
+    play(place, stream, guest)
+    await tick(place)
+    assert await viewers(place, stream) == 2
+    visits = [one.viewer for figures in place.store.figures for one in figures.visits]
+    assert visits.count(guest) == 1
+
+
+async def test_a_player_that_came_just_before_the_end_has_watched_until_then(place, stream):
+    await place.joined(stream)
+    guest = a_guest()
+    play(place, stream, guest)
+    place.time.pass_by(0.5)
+    await place.service.announcer.ended(place.ended(stream))
+    place.time.pass_by(0.5)
+    await tick(place)
+    assert (guest, pytest.approx(1.0), pytest.approx(2.0)) in place.store.stays()
+
+
+async def test_a_player_that_came_before_the_socket_has_watched_from_then(place, stream):
+    """Though no tick was between the two."""
+    await place.joined(stream)
+    guest = a_guest()
+    play(place, stream, guest)
+    place.time.pass_by(0.5)
+    await place.joined(stream, viewer=guest)
+    await tick(place)
+    assert (guest, pytest.approx(1.0), pytest.approx(2.5)) in place.store.stays()
+
+
 async def test_what_is_no_session_of_ours_is_ignored_and_counted(place, stream):
     other = place.streams.add()
     good = place.sessions.issue(stream.id, a_guest())
