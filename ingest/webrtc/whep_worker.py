@@ -193,8 +193,8 @@ class WhepWorker:
         viewer = self._viewers.get(name)
         if viewer is None:
             return
-        if state is PeerState.LOST:
-            self._end(name, "connection_lost")
+        if state is not PeerState.CONNECTED:
+            self._end(name, state.value)
             return
         viewer.is_connected = True
         self._feed.join(name, viewer.video, viewer.audio)

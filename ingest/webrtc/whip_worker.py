@@ -133,8 +133,8 @@ class WhipWorker:
     # --- what the peer tells
 
     def _changed(self, state: PeerState) -> None:
-        if state is PeerState.LOST:
-            self._end("connection_lost")
+        if state is not PeerState.CONNECTED:
+            self._end(state.value)
             return
         self._is_connected = True
         self._heard_at_s = time.monotonic()
