@@ -46,7 +46,8 @@ class PeerState(StrEnum):
     CONNECTED = "connected"
     LOST = "connection_lost"
     UNPROTECTED = "handshake_failed"
-    """DTLS came to no end: the peer's certificate or ciphers are not those of RFC 8827 §6.5."""
+    """DTLS did not succeed: the certificate is not the one that was offered, or it and the ciphers
+    are not WebRTC's (RFC 8827 §6.5)."""
 
 
 class Peer:

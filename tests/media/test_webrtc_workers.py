@@ -345,6 +345,17 @@ async def test_what_is_no_offer_is_refused():
         assert await told.wait(Closed) == Closed(session="s", reason="refused")
 
 
+async def test_a_failed_handshake_is_told_from_a_connection_that_is_lost():
+    """Here because the certificate is not the one that was offered."""
+    async with worker(WHIP_MODULE) as (link, told), peer() as publisher:
+        publisher.addTrack(Picture())
+        await publisher.setLocalDescription(await publisher.createOffer())
+        offer = re.sub("(fingerprint:sha-[0-9]+ )..:", r"\1:", publisher.localDescription.sdp)
+        answer = await link.answer("s", offer)
+        await publisher.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        assert await told.wait(Closed) == Closed(session="s", reason="handshake_failed")
+
+
 async def test_a_publisher_who_goes_silent_is_gone(tmp_path):
     spool = tmp_path / "w_1.flv"
     async with worker(WHIP_MODULE, silence_s=1.0) as (link, told), peer() as publisher:
