@@ -1,6 +1,7 @@
 """WebRTC's answers to those who cannot be served, and to those who never come."""
 
 import json
+import os
 import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ SDP = {"Content_Type": "application/sdp"}
 FRAGMENT = "application/trickle-ice-sdpfrag"
 VIEWERS = 12
 CONNECT_S = 3
+HALF_OPEN = int(os.environ.get("GOLIVE_TEST_HALF_OPEN", "20"))
+"""Viewers who never send a packet; 200 for the full number."""
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +300,35 @@ def test_a_publisher_who_never_connects_frees_its_key_and_its_process(server):
 
     wait_until(may_begin_again, 20, "the key is free again")
     wait_until(lambda: not server.find_processes("ingest.webrtc.whip_worker"), 30, "gone again")
+
+
+def test_those_who_never_come_and_garbage_leave_nothing_in_the_daemon(server, stream, metrics_port):
+    url = whep(server, stream)
+
+    def come_and_never_connect(count: int) -> None:
+        """One after the other: the database's connections, which stay, are as many as callers."""
+        offers = [WATCH_OFFER] * count + ["garbage", WATCH_OFFER.replace("H264", "H265")]
+        answers = [post_offer(url, offer).status for offer in offers]
+        assert answers == [201] * count + [400, 422]
+        wait_until(lambda: metric(metrics_port, "golive_whep_sessions") == 0, 60, "given up")
+
+    def held() -> tuple[int, int]:
+        return server.daemon.num_fds(), server.daemon.num_threads()
+
+    come_and_never_connect(VIEWERS - 2)  # the worker, and nginx's connections, stay
+    before = held()
+    memory_before = server.daemon.memory_info().rss
+    come = 0
+    while come < HALF_OPEN:
+        come_and_never_connect(VIEWERS - 2)
+        come += VIEWERS - 2
+        print(f"before {before}, after {come} viewers {held()}")
+
+    def nothing_stayed() -> bool:
+        return all(now <= then for now, then in zip(held(), before, strict=True))
+
+    wait_until(nothing_stayed, 60, f"no more than {before} descriptors and threads")
+    assert server.daemon.memory_info().rss < memory_before * 1.2
 
 
 def test_one_viewer_too_many_is_sent_to_hls(server, stream, metrics_port):
