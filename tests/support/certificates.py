@@ -22,14 +22,10 @@ class Certificate:
 
 
 def make_certificate(
-    folder: Path,
-    name: str = "server",
-    host: str = "localhost",
-    days: int = 60,
-    curve: ec.EllipticCurve | None = None,
+    folder: Path, name: str = "server", host: str = "localhost", days: int = 60
 ) -> Certificate:
-    """In force for so many days from now; for the host and for 127.0.0.1. `curve`: P-256."""
-    key = ec.generate_private_key(curve or ec.SECP256R1())
+    """In force for so many days from now; for the host and for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)
     names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
