@@ -142,7 +142,7 @@ $(PLAYERS): tests/players/package-lock.json | $(NODE_HOME)
 	@touch $@
 
 $(CLIENTS): tests/clients/package-lock.json | $(NODE_HOME)
-	@echo 'Installing the clients of the room that the tests drive'
+	@echo 'Installing the clients that the tests drive'
 	@cd tests/clients && $(NPM) ci --ignore-scripts --silent
 	@touch $@
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from ingest.vod.split_store import SplitStore
     from ingest.vod.upload_ledger import UploadLedger
     from ingest.vod.uploader import Uploader
-    from ingest.webrtc.errors import WebRtcRefused
+    from ingest.webrtc.errors import WEBRTC_REFUSALS, WebRtcRefused
     from ingest.webrtc.etags import etag_of
     from ingest.webrtc.settings import WebRtcBounds, WebRtcNetwork
     from ingest.webrtc.whep_desk import PeerSession, WhepDesk
@@ -70,6 +70,7 @@ __all__ = [
     "POSTER_NAME",
     "TAG_SHOWN_S",
     "VIDEO_TASK",
+    "WEBRTC_REFUSALS",
     "Admission",
     "Clock",
     "Cue",
@@ -131,6 +132,7 @@ _HOMES = {
     "POSTER_NAME": "ingest.transcode.objects",
     "TAG_SHOWN_S": "ingest.cues",
     "VIDEO_TASK": "ingest.transcode.objects",
+    "WEBRTC_REFUSALS": "ingest.webrtc.errors",
     "Admission": "ingest.session.admission",
     "Clock": "ingest.clock",
     "Cue": "ingest.cues",

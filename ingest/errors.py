@@ -4,6 +4,7 @@ IngestError
 ├── SourceError
 │   ├── SourceUnavailable     the publication cannot be opened (retryable)
 │   └── UnsupportedMedia      a codec or a track layout that cannot be packaged
+├── AnsweredError             what clients are refused with: delivery's problems, WebRTC's refusals
 ├── SpoolFull                 nginx-rtmp would soon have no space to record into
 ├── MediaRefused              an upload that cannot be processed; names the reason and the field
 ├── FilesMissing             a recording's files are not where they should be, yet (retryable)
@@ -26,6 +27,13 @@ class IngestError(Exception):
 
     code: ClassVar[str] = "ingest_error"
     retryable: ClassVar[bool] = False
+
+
+class AnsweredError(IngestError):
+    """What a client of the media plane is refused with; `status` is HTTP's."""
+
+    code = "refused"
+    status: ClassVar[int] = 400
 
 
 class SourceError(IngestError):

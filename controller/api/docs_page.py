@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from controller.api.openapi import BASE_PATH
 
-_METHODS = ("get", "post", "put", "patch", "delete")
+_METHODS = ("get", "post", "put", "patch", "delete", "options")
 _LIMITS = {
     "minLength": "at least {} characters",
     "maxLength": "at most {} characters",

@@ -10,8 +10,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from controller.api.answers import Problem
 from controller.api.fields import UUID_PATTERN
 from controller.api.problems import PROBLEM_JSON
-from controller.api.registry import Access, AnyOperation, DocumentedRoute
-from controller.errors import ControllerError, FieldError, InvalidRequest
+from controller.api.registry import Access, AnyOperation, DocumentedRoute, RefusalKind
+from controller.errors import FieldError, InvalidRequest
 
 BASE_PATH = "/api/v1"
 _TEMPLATE = "#/components/schemas/{model}"
@@ -50,7 +50,10 @@ def openapi_document(
         paths.setdefault(operation.path, {})[operation.method.lower()] = entry
     schemas = dict(definitions)
     for route in documented:
-        paths.setdefault(route.path, {})[route.method.lower()] = _documented(route, references)
+        entry = _documented(route, references)
+        if route.at_root:
+            entry["servers"] = [{"url": info.public_url}]
+        paths.setdefault(route.path, {})[route.method.lower()] = entry
         schemas |= route.schemas
     return {
         "openapi": "3.1.0",
@@ -192,15 +195,15 @@ def _responses(
 _TEXT = {"type": "string"}
 
 
-def _refused(refusals: Sequence[type[ControllerError]], problem: dict[str, Any]) -> dict[str, Any]:
+def _refused(refusals: Sequence[RefusalKind], problem: dict[str, Any]) -> dict[str, Any]:
     """The responses of a call's refusals, by status."""
-    grouped: dict[int, list[type[ControllerError]]] = {}
+    grouped: dict[int, list[RefusalKind]] = {}
     for refusal in refusals:
         grouped.setdefault(refusal.http_status, []).append(refusal)
     return {str(status): _refusals(grouped[status], problem) for status in sorted(grouped)}
 
 
-def _refusals(refusals: Sequence[type[ControllerError]], problem: dict[str, Any]) -> dict[str, Any]:
+def _refusals(refusals: Sequence[RefusalKind], problem: dict[str, Any]) -> dict[str, Any]:
     """One status with every error that it may stand for, each with its sentence."""
     return {
         "description": "; ".join(
@@ -215,7 +218,7 @@ def _refusals(refusals: Sequence[type[ControllerError]], problem: dict[str, Any]
     }
 
 
-def _example(refusal: type[ControllerError]) -> dict[str, Any]:
+def _example(refusal: RefusalKind) -> dict[str, Any]:
     example: dict[str, Any] = {
         "type": f"/docs#error-{refusal.code}",
         "title": refusal.title,
@@ -225,7 +228,7 @@ def _example(refusal: type[ControllerError]) -> dict[str, Any]:
         "retryable": refusal.retryable,
         "request_id": "0f8fad5bd9cb469fa16570867728950e",
     }
-    if issubclass(refusal, InvalidRequest):
+    if refusal is InvalidRequest:
         refused = FieldError("body", "title", "Field required", "missing")
         example["errors"] = [
             {

@@ -8,7 +8,7 @@ page loads scripts from a CDN, and its class-based views hide what a call takes.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -115,19 +115,34 @@ class Operation(Generic[BodyT, QueryT]):
         return (*dict.fromkeys(refusals), InternalError, StoreUnavailable)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A problem that no class of the control plane stands for, as the document tells it."""
+
+    code: str
+    http_status: int
+    title: str
+    default_detail: str
+    retryable: bool = False
+
+
+RefusalKind: TypeAlias = type[ControllerError] | Refusal
+
+
 @dataclass(frozen=True, kw_only=True)
 class DocumentedRoute:
     """A call that another module serves: its OpenAPI path item entry, written by hand.
 
     `operation` is an OpenAPI operation object; `refusals` are added to its responses; `schemas`
-    are the components that it refers to.
+    are the components that it refers to. `at_root`: the path is the server's, not below /api/v1.
     """
 
     method: str
     path: str
     operation: Mapping[str, Any]
-    refusals: tuple[type[ControllerError], ...] = ()
+    refusals: tuple[RefusalKind, ...] = ()
     schemas: Mapping[str, Any] = field(default_factory=dict)
+    at_root: bool = False
 
 
 AnyOperation = Operation[Any, Any]

@@ -15,11 +15,12 @@ from controller.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from controller.publishing.publish_service import PublishRefused
+from controller.publishing.refusals import PublishRefused
 from ingest import PeerSession, WebRtcRefused
 
 SDP_TYPE = "application/sdp"
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
+PUBLISH_TITLE, WEBRTC_TITLE = "Publishing refused", "WebRTC refused"
 _MOST_BYTES = 32_768
 _RETRY_AFTER_S = 2
 _PASSING = frozenset({429, 503})
@@ -90,12 +91,17 @@ def refused(request: web.Request, error: WebRtcRefused, hls_url: str = "") -> we
     """The problem; with `hls_url` it says where the stream can be watched instead."""
     detail = f"{error}: {hls_url}" if hls_url else str(error)
     response = _problem(
-        request, error.status, error.code, "WebRTC refused", detail, retryable=error.retryable
+        request, error.status, error.code, WEBRTC_TITLE, detail, retryable=error.retryable
     )
     if hls_url:
         link = f'<{hls_url}>; rel="alternate"; type="application/vnd.apple.mpegurl"'
         response.headers["Link"] = link
     return response
+
+
+def is_passing(status: int) -> bool:
+    """Whether a publisher who is refused with it may be let in later."""
+    return status in _PASSING
 
 
 def publish_refused(request: web.Request, refusal: PublishRefused) -> web.Response:
@@ -104,9 +110,9 @@ def publish_refused(request: web.Request, refusal: PublishRefused) -> web.Respon
         request,
         refusal.status,
         refusal.code,
-        "Publishing refused",
+        PUBLISH_TITLE,
         refusal.reason,
-        retryable=refusal.status in _PASSING,
+        retryable=is_passing(refusal.status),
     )
 
 

@@ -16,7 +16,7 @@ from controller.api.sdp_exchange import (
     require_etag,
 )
 from controller.errors import NotAuthenticated
-from controller.publishing.publish_service import PublishRefused
+from controller.publishing.refusals import PublishRefused
 from controller.publishing.webrtc_publishing import WebRtcPublishing
 from ingest import WebRtcRefused, etag_of
 

@@ -2,6 +2,7 @@
 
 from controller.api.registry import DocumentedRoute
 from controller.api.uploads import RECEIVE_UPLOAD
+from controller.api.webrtc_documentation import WEBRTC_ROUTES
 from controller.errors import (
     InternalError,
     InvalidRequest,
@@ -164,4 +165,4 @@ WATCHING = DocumentedRoute(
     ),
 )
 
-DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, RECEIVE_UPLOAD, WATCHING)
+DOCUMENTED_ROUTES = (VALIDATE_KEY, ROOM_EVENTS, RECEIVE_UPLOAD, WATCHING, *WEBRTC_ROUTES)

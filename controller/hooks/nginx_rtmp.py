@@ -14,10 +14,10 @@ from aiohttp.typedefs import Middleware
 from controller.observing.hooks import OUTCOME
 from controller.publishing.publish_service import (
     PublishDone,
-    PublishRefused,
     PublishRequest,
     PublishService,
 )
+from controller.publishing.refusals import PublishRefused
 
 _MAX_FORM_BYTES = 16 * 1024
 

@@ -20,6 +20,15 @@ from controller.errors import (
 )
 from controller.publishing.encoders import WEBRTC_PREFIX
 from controller.publishing.lifecycle import NoCapacity, StreamLifecycle
+from controller.publishing.refusals import (
+    NO_SPACE,
+    NOT_LIVE,
+    REVOKED_KEY,
+    UNKNOWN_KEY,
+    PublishRefused,
+    failed,
+    late,
+)
 from controller.publishing.visits import Visit, Visits
 
 _NAME_BYTES = 12
@@ -43,16 +52,6 @@ class PublishDone:
 
     client_id: str
     address: str
-
-
-class PublishRefused(Exception):
-    """The encoder is not let in; `code` and `reason` are for logs and never hold the key."""
-
-    def __init__(self, code: str, reason: str, status: int = 403) -> None:
-        self.code = code
-        self.reason = reason
-        self.status = status
-        super().__init__(reason)
 
 
 class SpaceForEncoders(Protocol):
@@ -102,7 +101,7 @@ class PublishService:
         except StoreUnavailable as error:
             # Fail closed: whoever is on air stays, nobody new is let in unchecked.
             log.error("publish_refused", code=error.code, reason=error.detail)  # noqa: TRY400
-            raise PublishRefused(error.code, error.detail, error.http_status) from error
+            raise PublishRefused(failed(error)) from error
         log.info("publish_accepted", stream_id=str(visit.stream_id), publication=visit.name)
         return visit.name
 
@@ -111,7 +110,7 @@ class PublishService:
         try:
             self._checked(await self._keys.find_key(key) if key else None, address)
         except StoreUnavailable as error:
-            raise PublishRefused(error.code, error.detail, error.http_status) from error
+            raise PublishRefused(failed(error)) from error
 
     def play(self, internal_name: str) -> bool:
         """Whether a player may have this name: our puller, for a visit that is running."""
@@ -132,12 +131,12 @@ class PublishService:
             await self._keys.find_key(request.key) if request.key else None, request.address
         )
         if match.ingest_state is IngestState.IDLE and not self._space.may_publish:
-            raise PublishRefused("no_space", "the disk is nearly full", 503)
+            raise PublishRefused(NO_SPACE)
         await self._lifecycle.release_dead_visit(match.stream_id)
         try:
             self._lifecycle.require_capacity()
         except NoCapacity as error:
-            raise PublishRefused(error.code, error.detail, error.http_status) from error
+            raise PublishRefused(failed(error)) from error
         plan = await self._lifecycle.plan_recording(match.stream_id)
         prefix = WEBRTC_PREFIX if request.over_webrtc else "p_"
         name = f"{prefix}{secrets.token_hex(_NAME_BYTES)}"
@@ -147,12 +146,12 @@ class PublishService:
                 match.stream_id, match.key_id, name, publisher
             )
         except (AlreadyPublishing, KeyRevoked, StreamNotLive) as error:
-            raise PublishRefused(error.code, error.detail) from error
+            raise PublishRefused(late(error)) from error
         visit = Visit(publication, plan)
         try:
             await self._lifecycle.begin(visit)
         except ControllerError as error:
-            raise PublishRefused(error.code, error.detail, error.http_status) from error
+            raise PublishRefused(failed(error)) from error
         return visit
 
     def _checked(self, match: KeyMatch | None, address: str) -> KeyMatch:
@@ -162,12 +161,10 @@ class PublishService:
             try:
                 self._failures.failed(address)
             except TooManyFailures as error:
-                raise PublishRefused(error.code, error.detail, error.http_status) from error
-            raise PublishRefused("unknown_key", "no stream has this key")
+                raise PublishRefused(failed(error)) from error
+            raise PublishRefused(UNKNOWN_KEY)
         if match.key_state is KeyState.REVOKED:
-            raise PublishRefused("revoked_key", "the key was replaced by a new one")
+            raise PublishRefused(REVOKED_KEY)
         if match.stream_status is not StreamStatus.LIVE:
-            raise PublishRefused(
-                f"stream_{match.stream_status}", f"the stream is {match.stream_status}, not live"
-            )
+            raise PublishRefused(NOT_LIVE[match.stream_status])
         return match

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import NotYourSession
-from controller.publishing.publish_service import PublishRefused, PublishRequest, PublishService
+from controller.publishing.publish_service import PublishRequest, PublishService
+from controller.publishing.refusals import NO_SPOOL, PublishRefused
 from ingest import PeerSession, WebRtcRefused, WhipDesk
 
 ENCODER = "WHIP"
@@ -34,7 +35,7 @@ class WebRtcPublishing:
     async def publish(self, key: str, address: str, offer: str) -> PeerSession:
         """Let a publisher in. Raises PublishRefused or WebRtcRefused."""
         if self._spool_dir is None:
-            raise PublishRefused("no_spool", "publishing over WebRTC needs the spool", 503)
+            raise PublishRefused(NO_SPOOL)
         # Before anything is started for it; decided again when it is let in.
         await self._publishing.check(key, address)
         session = await self._desk.answer(offer)

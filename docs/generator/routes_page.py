@@ -10,9 +10,10 @@ from docs.generator.tables import code, one_line, table
 _HEAD = """\
 # The API, call by call
 
-Paths are below `/api/v1`. The same as an OpenAPI 3.1 document: `/api/v1/openapi.json`; as a page of
-your own server: `/docs`. [Error codes](errors.md) explains what calls refuse with; the
-[Go Live flow](../go-live-flow.md) shows them in their order, with curl.
+Paths are below `/api/v1`; those that begin with `/live` are at the server's root instead. The same
+as an OpenAPI 3.1 document: `/api/v1/openapi.json`; as a page of your own server: `/docs`.
+[Error codes](errors.md) explains what calls refuse with; the [Go Live flow](../go-live-flow.md)
+shows them in their order, with curl.
 
 """
 _CODE = re.compile(r"`([a-z_]+)`: ")
@@ -29,7 +30,8 @@ def routes_page(document: Mapping[str, Any]) -> str:
             section = "\n".join(_operation(method.upper(), path, operation, schemas))
             by_tag.setdefault(tag, []).append(section)
     parts = [
-        f"## {tag.capitalize()}\n\n{chr(10).join(sections)}" for tag, sections in by_tag.items()
+        f"## {tag[:1].upper()}{tag[1:]}\n\n{chr(10).join(sections)}"
+        for tag, sections in by_tag.items()
     ]
     return _HEAD + "\n".join([*parts, "## Objects\n", schemas.mentioned()])
 

@@ -1,22 +1,21 @@
 """What delivery says no with, as RFC 9457 problems that players' scripts may read."""
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
 
 from aiohttp import web
 
 from ingest.delivery import caching
-from ingest.errors import IngestError
+from ingest.errors import AnsweredError, IngestError
 from ingest.manifest.hls_blocking import BadDirective
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class DeliveryProblem(IngestError):
+class DeliveryProblem(AnsweredError):
     """A request that is not answered with media."""
 
     code = "delivery_problem"
-    status: ClassVar[int] = 500
+    status = 500
 
 
 class NotThere(DeliveryProblem):

@@ -1,6 +1,6 @@
 """What WebRTC says no with.
 
-IngestError
+AnsweredError
 └── WebRtcRefused             a request that gets no session, or none any more
     ├── OfferMalformed            no SDP, or a broken one
     ├── OfferUnacceptable         an SDP offer that asks for what there is not
@@ -13,16 +13,15 @@ IngestError
     └── WorkerLost                the worker died, or did not answer in time (retryable)
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
 
-from ingest.errors import IngestError
+from ingest.errors import AnsweredError
 
 
-class WebRtcRefused(IngestError):
-    """A request that gets no session; `status` is HTTP's."""
+class WebRtcRefused(AnsweredError):
+    """A request that gets no session."""
 
     code = "webrtc_refused"
-    status: ClassVar[int] = 400
 
 
 class OfferMalformed(WebRtcRefused):
@@ -91,21 +90,23 @@ class WorkerLost(WebRtcRefused):
     retryable = True
 
 
-_BY_CODE: dict[str, type[WebRtcRefused]] = {
+WEBRTC_REFUSALS: Mapping[str, type[WebRtcRefused]] = {
     kind.code: kind
     for kind in (
         OfferMalformed,
         OfferUnacceptable,
         NotForwardable,
         NoMediaYet,
+        ViewersFull,
         NoSuchWebRtcSession,
         RestartUnsupported,
         FragmentMalformed,
         WorkerLost,
     )
 }
+"""By their codes."""
 
 
 def refusal(code: str, detail: str) -> WebRtcRefused:
     """The error that a worker named."""
-    return _BY_CODE.get(code, WebRtcRefused)(detail)
+    return WEBRTC_REFUSALS.get(code, WebRtcRefused)(detail)

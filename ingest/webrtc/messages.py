@@ -12,6 +12,10 @@ class _Message(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
     pass
 
 
+class _OfSession(_Message, frozen=True, kw_only=True):
+    session: str
+
+
 class Begin(_Message, tag="begin", frozen=True, kw_only=True):
     """Daemon → worker, first: how peers reach it, and how long they may take."""
 
@@ -36,57 +40,46 @@ class Record(_Message, tag="record", frozen=True, kw_only=True):
     spool: str
 
 
-class Offer(_Message, tag="offer", frozen=True, kw_only=True):
+class Offer(_OfSession, tag="offer", frozen=True, kw_only=True):
     """Daemon → worker: an SDP offer; answered with Answered or Refused."""
 
-    session: str
     sdp: str
 
 
-class Trickle(_Message, tag="trickle", frozen=True, kw_only=True):
+class Trickle(_OfSession, tag="trickle", frozen=True, kw_only=True):
     """Daemon → worker: more candidates (RFC 8840); answered with Trickled or Refused."""
 
-    session: str
     fragment: str
 
 
-class Hangup(_Message, tag="hangup", frozen=True, kw_only=True):
+class Hangup(_OfSession, tag="hangup", frozen=True, kw_only=True):
     """Daemon → worker: end the session; Closed follows."""
 
-    session: str
 
-
-class Answered(_Message, tag="answered", frozen=True, kw_only=True):
+class Answered(_OfSession, tag="answered", frozen=True, kw_only=True):
     """Worker → daemon: the SDP answer, with all candidates."""
 
-    session: str
     sdp: str
 
 
-class Trickled(_Message, tag="trickled", frozen=True, kw_only=True):
+class Trickled(_OfSession, tag="trickled", frozen=True, kw_only=True):
     """Worker → daemon: the candidates were taken."""
 
-    session: str
 
-
-class Refused(_Message, tag="refused", frozen=True, kw_only=True):
+class Refused(_OfSession, tag="refused", frozen=True, kw_only=True):
     """Worker → daemon: the offer or the fragment was not taken; the code is an error's."""
 
-    session: str
     code: str
     detail: str
 
 
-class Connected(_Message, tag="connected", frozen=True, kw_only=True):
+class Connected(_OfSession, tag="connected", frozen=True, kw_only=True):
     """Worker → daemon: ICE and DTLS are through."""
 
-    session: str
 
-
-class Closed(_Message, tag="closed", frozen=True, kw_only=True):
+class Closed(_OfSession, tag="closed", frozen=True, kw_only=True):
     """Worker → daemon: the session is over, and what it held is free."""
 
-    session: str
     reason: str
 
 

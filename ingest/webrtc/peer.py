@@ -41,10 +41,13 @@ _NO_LEVEL: Any = None
 
 
 class PeerState(StrEnum):
-    """What became of a connection."""
+    """What became of a connection; all but CONNECTED are its end."""
 
     CONNECTED = "connected"
-    LOST = "lost"
+    LOST = "connection_lost"
+    UNPROTECTED = "handshake_failed"
+    """DTLS did not succeed: the certificate is not the one that was offered, or it and the ciphers
+    are not WebRTC's (RFC 8827 §6.5)."""
 
 
 class Peer:
@@ -130,10 +133,12 @@ class Peer:
         if state == "connected":
             self._tell(PeerState.CONNECTED)
         elif state in {"failed", "closed", "disconnected"}:
-            self._tell(PeerState.LOST)
+            transports = {each.sender.transport for each in self._connection.getTransceivers()}
+            failed = any(one.state == "failed" for one in transports)
+            self._tell(PeerState.UNPROTECTED if failed else PeerState.LOST)
 
     def _tell(self, state: PeerState) -> None:
-        if self._state is not PeerState.LOST and self._state is not state:
+        if self._state in {None, PeerState.CONNECTED} and self._state is not state:
             self._state = state
             self._on_state(state)
 

@@ -7,9 +7,11 @@ passes H.264 on, and makes of VP8 and Opus what is packaged.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from aiortc import RTCRtpReceiver, rtcrtpreceiver
+from aiortc.codecs import CODECS
 from aiortc.codecs.base import Decoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.mediastreams import MediaStreamError
@@ -25,6 +27,9 @@ from ingest.webrtc.settings import WebRtcNetwork
 
 _NTP_FRACTION = 1 << 32
 _ASSEMBLED_PACKETS = 512
+_MORE_PROFILES = {"4d001f": 103, "640c1f": 105, "64001f": 107}
+"""H.264's Main, Constrained High and High with a payload type for each: aiortc's own encoder makes
+Baseline alone, but nothing is decoded here, and encoders beside browsers offer what they make."""
 
 
 class PublisherPeer:
@@ -45,6 +50,7 @@ class PublisherPeer:
         self._on_report = on_report
         self._aac = OpusToAac()
         vars(rtcrtpreceiver)["get_decoder"] = self._decoder
+        _know_more_profiles()
         self._peer = Peer(network, on_state)
         self._reading: list[asyncio.Task[None]] = []
 
@@ -127,6 +133,19 @@ class PublisherPeer:
             case "audio/opus":
                 return _Converter(self._aac.convert)
         return _Converter(lambda data, timestamp: [Coded(timestamp, data)])
+
+
+def _know_more_profiles() -> None:
+    """Have aiortc negotiate every profile of H.264 that encoders offer."""
+    known = {codec.parameters.get("profile-level-id") for codec in CODECS["video"]}
+    baseline = next(codec for codec in CODECS["video"] if codec.mimeType == "video/H264")
+    for profile, number in _MORE_PROFILES.items():
+        if profile not in known:
+            parameters = {**baseline.parameters, "profile-level-id": profile}
+            again = RTCRtpCodecParameters(
+                "video/rtx", baseline.clockRate, payloadType=number + 1, parameters={"apt": number}
+            )
+            CODECS["video"] += [replace(baseline, payloadType=number, parameters=parameters), again]
 
 
 class _Converter(Decoder):

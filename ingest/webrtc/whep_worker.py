@@ -4,13 +4,11 @@ FD is its end of a socket pair to the daemon, with whom it dies.
 """
 
 import asyncio
-import signal
 import sys
 import time
 from pathlib import Path
 
 from ingest.errors import MalformedMedia
-from ingest.parent_death import die_with_parent
 from ingest.webrtc.channel import DaemonChannel
 from ingest.webrtc.errors import NoMediaYet, NotForwardable, WebRtcRefused
 from ingest.webrtc.feed import Feed, SpoolMoved
@@ -23,17 +21,14 @@ from ingest.webrtc.messages import (
     Follow,
     Hangup,
     Offer,
-    Refused,
     SourceLost,
     Trickle,
-    Trickled,
 )
 from ingest.webrtc.peer import Peer, PeerState
-from ingest.webrtc.port_range import PortRangeLoop, use_ports
 from ingest.webrtc.viewer_queue import ViewerQueue
+from ingest.webrtc.worker_process import FIGURES_EVERY_S, refuse, serve, trickle
 
 _POLL_S = 0.008
-_FIGURES_EVERY_S = 2.0
 _PICTURE_WAIT_S = 5.0
 _B_FRAMES = (
     "the encoder sends B-frames, which WebRTC cannot carry: set them to 0 "
@@ -87,7 +82,9 @@ class WhepWorker:
                 case Offer():
                     self._start(self._answer(message), f"offer-{message.session}")
                 case Trickle():
-                    self._start(self._trickle(message), f"trickle-{message.session}")
+                    viewer = self._viewers.get(message.session)
+                    work = trickle(self._channel, message, viewer.peer if viewer else None)
+                    self._start(work, f"trickle-{message.session}")
                 case Hangup():
                     self._end(message.session, "hangup")
 
@@ -125,7 +122,7 @@ class WhepWorker:
 
     async def _report(self) -> None:
         while True:
-            await asyncio.sleep(_FIGURES_EVERY_S)
+            await asyncio.sleep(FIGURES_EVERY_S)
             self._channel.tell(
                 Figures(
                     frames_dropped=self._left_behind + self._feed.dropped,
@@ -140,8 +137,7 @@ class WhepWorker:
             answer = await self._admit(offer)
         except WebRtcRefused as error:
             await self._leave(offer.session)
-            refused = Refused(session=offer.session, code=error.code, detail=str(error))
-            self._channel.tell(refused)
+            refuse(self._channel, offer.session, error)
             return
         self._channel.tell(Answered(session=offer.session, sdp=answer))
 
@@ -174,27 +170,12 @@ class WhepWorker:
         if not viewer.is_connected:
             self._end(viewer.name, "not_connected")
 
-    async def _trickle(self, message: Trickle) -> None:
-        viewer = self._viewers.get(message.session)
-        if viewer is None or viewer.peer is None:
-            self._channel.tell(
-                Refused(session=message.session, code="no_such_session", detail="it is over")
-            )
-            return
-        try:
-            await viewer.peer.add_candidates(message.fragment)
-        except WebRtcRefused as error:
-            refused = Refused(session=message.session, code=error.code, detail=str(error))
-            self._channel.tell(refused)
-            return
-        self._channel.tell(Trickled(session=message.session))
-
     def _changed(self, name: str, state: PeerState) -> None:
         viewer = self._viewers.get(name)
         if viewer is None:
             return
-        if state is PeerState.LOST:
-            self._end(name, "connection_lost")
+        if state is not PeerState.CONNECTED:
+            self._end(name, state.value)
             return
         viewer.is_connected = True
         self._feed.join(name, viewer.video, viewer.audio)
@@ -223,23 +204,5 @@ class WhepWorker:
             await viewer.peer.close()
 
 
-async def _serve(descriptor: int) -> None:
-    channel = await DaemonChannel.open(descriptor)
-    async for message in channel.messages():
-        if isinstance(message, Begin):
-            use_ports(message.network.port_first, message.network.port_last)
-            await WhepWorker(channel, message).run()
-        return
-
-
-def main(arguments: list[str]) -> int:
-    """Serve until the daemon goes."""
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
-    with asyncio.Runner(loop_factory=PortRangeLoop) as runner:
-        runner.run(_serve(int(arguments[1])))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(serve(sys.argv, WhepWorker))

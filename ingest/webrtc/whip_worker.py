@@ -5,14 +5,12 @@ a spool file, from which a packager serves it as it does what nginx records.
 """
 
 import asyncio
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from ingest.media import MediaKind
-from ingest.parent_death import die_with_parent
 from ingest.webrtc.annex_b import access_unit
 from ingest.webrtc.channel import DaemonChannel
 from ingest.webrtc.errors import WebRtcRefused
@@ -26,15 +24,13 @@ from ingest.webrtc.messages import (
     Hangup,
     Offer,
     Record,
-    Refused,
     Trickle,
-    Trickled,
 )
 from ingest.webrtc.peer import PeerState
-from ingest.webrtc.port_range import PortRangeLoop, use_ports
 from ingest.webrtc.publisher_clock import PublisherClock
 from ingest.webrtc.publisher_codecs import AUDIO_RATE, VIDEO_RATE, Coded
 from ingest.webrtc.publisher_peer import PublisherPeer
+from ingest.webrtc.worker_process import FIGURES_EVERY_S, refuse, serve, trickle
 
 _LOOK_EVERY_S = 0.1
 _MISSING_S = 0.2
@@ -44,7 +40,6 @@ without."""
 
 _KEYFRAME_EVERY_S = 1.9
 _ASK_AGAIN_S = 0.5
-_FIGURES_EVERY_S = 2.0
 
 
 class WhipWorker:
@@ -95,7 +90,7 @@ class WhipWorker:
                 case Record():
                     self._record(message)
                 case Trickle():
-                    await self._trickle(message)
+                    await trickle(self._channel, message, self._peer)
                 case Hangup():
                     self._end("hangup")
 
@@ -104,20 +99,10 @@ class WhipWorker:
         try:
             answer = await self._peer.answer(offer.sdp)
         except WebRtcRefused as error:
-            refused = Refused(session=offer.session, code=error.code, detail=str(error))
-            self._channel.tell(refused)
+            refuse(self._channel, offer.session, error)
             self._end("refused")
             return
         self._channel.tell(Answered(session=offer.session, sdp=answer))
-
-    async def _trickle(self, message: Trickle) -> None:
-        try:
-            await self._peer.add_candidates(message.fragment)
-        except WebRtcRefused as error:
-            refused = Refused(session=message.session, code=error.code, detail=str(error))
-            self._channel.tell(refused)
-            return
-        self._channel.tell(Trickled(session=message.session))
 
     def _record(self, message: Record) -> None:
         try:
@@ -133,8 +118,8 @@ class WhipWorker:
     # --- what the peer tells
 
     def _changed(self, state: PeerState) -> None:
-        if state is PeerState.LOST:
-            self._end("connection_lost")
+        if state is not PeerState.CONNECTED:
+            self._end(state.value)
             return
         self._is_connected = True
         self._heard_at_s = time.monotonic()
@@ -194,7 +179,7 @@ class WhipWorker:
             if now_s >= due_s and now_s - self._asked_at_s >= _ASK_AGAIN_S:
                 self._asked_at_s = now_s
                 await self._peer.ask_keyframe()
-            if now_s - told_at_s >= _FIGURES_EVERY_S:
+            if now_s - told_at_s >= FIGURES_EVERY_S:
                 told_at_s = now_s
                 self._channel.tell(Figures(frames_received=self._frames))
 
@@ -208,23 +193,5 @@ class WhipWorker:
             self._waits_for_key = True  # what comes until then refers to what is lost
 
 
-async def _serve(descriptor: int) -> None:
-    channel = await DaemonChannel.open(descriptor)
-    async for message in channel.messages():
-        if isinstance(message, Begin):
-            use_ports(message.network.port_first, message.network.port_last)
-            await WhipWorker(channel, message).run()
-        return
-
-
-def main(arguments: list[str]) -> int:
-    """Serve until the publisher or the daemon goes."""
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
-    with asyncio.Runner(loop_factory=PortRangeLoop) as runner:
-        runner.run(_serve(int(arguments[1])))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(serve(sys.argv, WhipWorker))

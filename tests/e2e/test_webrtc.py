@@ -1,6 +1,7 @@
 """WebRTC with real peers: a browser publishes, browsers watch, the network misbehaves."""
 
 import os
+import time
 
 import pytest
 
@@ -26,9 +27,8 @@ STRICT = bool(os.environ.get("GOLIVE_TEST_LATENCY"))
 
 FULL = SHOW_S > 10
 CODECS = ["video/H264", "video/VP8"] if FULL else ["video/H264"]
-WEATHERS = [(0.02, 0.0), (0.05, 0.0), (0.0, 0.1)] if FULL else [(0.05, 0.0)]
-
-_RECOVERED_S = 1.0 if STRICT else 5.0
+WEATHERS = [(0.02, 0.0), (0.05, 0.0), (0.0, 0.1)]
+"""Loss, and a delay of up to so many seconds, which reorders."""
 
 
 @pytest.fixture(scope="module")
@@ -144,18 +144,24 @@ def test_the_picture_recovers_from_a_bad_network(server, chromium, rtmp, loss, j
             page.wait(
                 lambda stats: stats.get("video", {}).get("framesDecoded", 0) > 60, 30, "a picture"
             )
+            began_s = time.monotonic()
             weather.loss, weather.jitter_s = loss, jitter_s
             page.page.wait_for_timeout(4_000)
             during = page.stats()["video"]
             weather.loss = weather.jitter_s = 0.0
+            lasted_s = time.monotonic() - began_s
 
             recovered_s = _recovery_s(page)
             print(
                 f"loss {loss:.0%}, jitter {jitter_s} s: {weather.dropped} datagrams lost of "
-                f"{weather.passed + weather.dropped}, {during['nackCount']} asked for again, "
+                f"{weather.passed + weather.dropped}, {weather.reordered} out of order, "
+                f"{during['nackCount']} asked for again, "
                 f"{during['pliCount']} pictures lost; even again after {recovered_s:.1f} s"
             )
-            assert recovered_s <= _RECOVERED_S
+            assert weather.dropped or weather.reordered
+            assert recovered_s < lasted_s
+            if STRICT:
+                assert recovered_s <= 1.0
     finally:
         for relay in relays:
             relay.close()

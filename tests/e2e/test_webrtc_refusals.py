@@ -1,5 +1,7 @@
 """WebRTC's answers to those who cannot be served, and to those who never come."""
 
+import json
+import os
 import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +15,12 @@ from tests.support.webrtc import PUBLISH_OFFER, WATCH_OFFER, http, post_offer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
+SDP = {"Content_Type": "application/sdp"}
+FRAGMENT = "application/trickle-ice-sdpfrag"
 VIEWERS = 12
 CONNECT_S = 3
+HALF_OPEN = int(os.environ.get("GOLIVE_TEST_HALF_OPEN", "20"))
+"""Viewers who never send a packet; 200 for the full number."""
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +186,7 @@ def test_candidates_may_follow_and_a_restart_may_not(server, stream):
     )
 
     def patch(body, etag=answer.headers["etag"]):
-        sent = {"Content_Type": "application/trickle-ice-sdpfrag", "If_Match": etag}
+        sent = {"Content_Type": FRAGMENT, "If_Match": etag}
         return http("PATCH", session, body, **sent)
 
     assert patch(fragment).status == 204
@@ -216,6 +222,113 @@ def test_nobody_ends_the_publication_of_another(server):
         return again.status == 201
 
     wait_until(may_begin_again, 20, "the key is free again")
+
+
+def test_every_answer_is_one_that_the_document_names(server, stream):
+    document = json.loads(http("GET", f"{server.url}/api/v1/openapi.json").body)
+    whip, watch = "/live/whip", "/live/{stream_id}/whep"
+    key, fragment = {"Authorization": "Bearer sk_nobody"}, {"Content_Type": FRAGMENT}
+    silent = server.live_stream("unheard")
+    session = post_offer(whep(server, stream), WATCH_OFFER).headers["location"].rpartition("/")[2]
+    asked = [
+        ("POST", whip, PUBLISH_OFFER, SDP),
+        ("POST", whip, PUBLISH_OFFER, SDP | key),
+        ("POST", whip, "garbage", SDP | {"Authorization": f"Bearer {silent.key}"}),
+        ("POST", whip, "v=0", key | {"Content_Type": "text/plain"}),
+        ("OPTIONS", whip, None, {}),
+        ("PATCH", f"{whip}/{{session}}", "a=x", fragment | key),
+        ("DELETE", f"{whip}/{{session}}", None, key),
+        ("DELETE", f"{whip}/{{session}}", None, {}),
+        ("POST", watch, "garbage", SDP),
+        ("POST", watch, WATCH_OFFER.replace("H264", "H265"), SDP),
+        ("POST", watch, "a=x\r\n" * 8_000, SDP),
+        ("POST", watch, WATCH_OFFER, SDP),
+        ("OPTIONS", watch, None, {}),
+        ("PATCH", f"{watch}/{{session}}", "\x01", fragment),
+        ("PATCH", f"{watch}/{{session}}", "a=x", fragment | {"If_Match": '"another"'}),
+        ("PATCH", f"{watch}/{{session}}", "a=ice-ufrag:other", fragment),
+        ("DELETE", f"{watch}/{{session}}", None, {}),
+        ("DELETE", f"{watch}/{{session}}", None, {}),
+    ]
+    statuses = []
+    for method, path, body, headers in asked:
+        entry = document["paths"][path][method.lower()]
+        assert entry["servers"] == [{"url": server.url}]
+        address = server.url + path.format(stream_id=stream.id, session=session)
+        answer = http(method, address, body, **headers)
+        statuses.append(answer.status)
+        documented = entry["responses"][str(answer.status)]
+        if answer.status >= 400:
+            content = documented["content"]["application/problem+json"]
+            assert answer.problem["code"] in content["examples"]
+        else:
+            sent = {name.lower() for name in answer.headers}
+            assert {name.lower() for name in documented.get("headers", {})} <= sent
+    assert statuses.count(201) == 1  # given up soon: nobody ever connects
+    assert len(set(statuses)) > 9
+
+
+def test_nobody_ends_the_session_of_another_viewer(server, stream):
+    """A session's address is a secret; it is of no use at another stream."""
+    answer = post_offer(whep(server, stream), WATCH_OFFER)
+    other = server.live_stream("another")
+    session = answer.headers["location"].rpartition("/")[2]
+    theirs = f"{whep(server, other)}/{session}"
+
+    for method in ("DELETE", "PATCH"):
+        refused = http(method, theirs, "a=ice-ufrag:EsAw\r\n", Content_Type=FRAGMENT)
+        assert (refused.status, refused.problem["code"]) == (404, "no_such_session")
+    assert http("DELETE", server.url + answer.headers["location"]).status == 200
+
+
+def test_a_publisher_who_never_connects_frees_its_key_and_its_process(server):
+    live = server.live_stream("absent")
+    sent = {"Authorization": f"Bearer {live.key}"}
+    assert post_offer(f"{server.url}/live/whip", PUBLISH_OFFER, **sent).status == 201
+    assert server.find_processes("ingest.webrtc.whip_worker")
+
+    wait_until(
+        lambda: "not_connected" in [one["reason"] for one in server.events("whip_closed")],
+        30,
+        "given up",
+    )
+    wait_until(lambda: not server.find_processes("ingest.webrtc.whip_worker"), 30, "gone")
+
+    def may_begin_again() -> bool:
+        again = post_offer(f"{server.url}/live/whip", PUBLISH_OFFER, **sent)
+        return again.status == 201
+
+    wait_until(may_begin_again, 20, "the key is free again")
+    wait_until(lambda: not server.find_processes("ingest.webrtc.whip_worker"), 30, "gone again")
+
+
+def test_those_who_never_come_and_garbage_leave_nothing_in_the_daemon(server, stream, metrics_port):
+    url = whep(server, stream)
+
+    def come_and_never_connect(count: int) -> None:
+        """One after the other: the database's connections, which stay, are as many as callers."""
+        offers = [WATCH_OFFER] * count + ["garbage", WATCH_OFFER.replace("H264", "H265")]
+        answers = [post_offer(url, offer).status for offer in offers]
+        assert answers == [201] * count + [400, 422]
+        wait_until(lambda: metric(metrics_port, "golive_whep_sessions") == 0, 60, "given up")
+
+    def held() -> tuple[int, int]:
+        return server.daemon.num_fds(), server.daemon.num_threads()
+
+    come_and_never_connect(VIEWERS - 2)  # the worker, and nginx's connections, stay
+    before = held()
+    memory_before = server.daemon.memory_info().rss
+    come = 0
+    while come < HALF_OPEN:
+        come_and_never_connect(VIEWERS - 2)
+        come += VIEWERS - 2
+        print(f"before {before}, after {come} viewers {held()}")
+
+    def nothing_stayed() -> bool:
+        return all(now <= then for now, then in zip(held(), before, strict=True))
+
+    wait_until(nothing_stayed, 60, f"no more than {before} descriptors and threads")
+    assert server.daemon.memory_info().rss < memory_before * 1.2
 
 
 def test_one_viewer_too_many_is_sent_to_hls(server, stream, metrics_port):

@@ -31,13 +31,14 @@ def make_clip(
     video_kbps: int = 4000,
     b_frames: int = 2,
     name: str = "clip",
+    opus: bool = False,
 ) -> Clip:
-    """H.264 High with B-frames, 30 frames/s, closed GOPs of 2 s; AAC-LC stereo 48 kHz.
+    """H.264 High with B-frames, 30 frames/s, closed GOPs of 2 s; AAC-LC stereo 48 kHz in FLV.
 
-    16 s are a whole number of video frames and of audio frames alike, so that the clip can be
+    `opus`: as WebRTC carries it, Opus in Matroska. 16 s are a whole number of video frames and of audio frames alike, so that the clip can be
     looped without a seam.
     """
-    path = folder / f"{name}.flv"
+    path = folder / f"{name}.{'mkv' if opus else 'flv'}"
     source = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={FRAME_RATE}"]
     sound = ["-f", "lavfi", "-i", "sine=frequency=440:beep_factor=4:sample_rate=48000"]
     gop = FRAME_RATE * GOP_S
@@ -46,9 +47,10 @@ def make_clip(
         *("-bf", str(b_frames), "-g", str(gop), "-keyint_min", str(gop), "-sc_threshold", "0"),
         *("-b:v", f"{video_kbps}k", "-maxrate", f"{video_kbps}k", "-bufsize", f"{video_kbps}k"),
     ]
-    audio = ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
+    audio = ["-c:a", "libopus" if opus else "aac", "-b:a", "128k", "-ac", "2"]
     argv = [*_FFMPEG, "-y", *source, *sound, "-t", str(duration_s), *video, *audio]
-    subprocess.run([*argv, "-f", "flv", str(path)], check=True, timeout=180)
+    kind = "matroska" if opus else "flv"
+    subprocess.run([*argv, "-f", kind, str(path)], check=True, timeout=180)
     return Clip(path, duration_s, count_frames(str(path)))
 
 

@@ -186,6 +186,7 @@ class Weather:
     jitter_s: float = 0.0
     dropped: int = 0
     passed: int = 0
+    reordered: int = 0
 
 
 @dataclass
@@ -263,8 +264,9 @@ class Relay:
             return
         weather.passed += 1
         self._count += 1
-        delay_s = self._dice.random() * weather.jitter_s
-        heapq.heappush(self._later, _Later(time.monotonic() + delay_s, self._count, data, send))
+        at_s = time.monotonic() + self._dice.random() * weather.jitter_s
+        weather.reordered += any(waiting.at_s > at_s for waiting in self._later)
+        heapq.heappush(self._later, _Later(at_s, self._count, data, send))
 
 
 def host_candidates(answer: str) -> list[tuple[str, int]]:

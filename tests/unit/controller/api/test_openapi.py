@@ -12,6 +12,9 @@ from controller.api.engagement import show_money
 from controller.api.openapi import ApiInfo, openapi_document
 from controller.api.registry import DocumentedRoute
 from controller.api.requests import ProductPut, ProductSelection, StreamCreate, StreamUpdate
+from controller.api.webrtc_documentation import WEBRTC_ROUTES
+from controller.api.whep import WhepHandlers
+from controller.api.whip import WhipHandlers
 from controller.errors import ControllerError
 
 CONTRACT = {
@@ -174,3 +177,27 @@ def test_a_price_beyond_four_decimals_is_not_rounded():
 )
 def test_money_is_told_as_a_decimal(amount, text):
     assert show_money(Decimal(amount)) == text
+
+
+def test_every_call_of_whip_and_whep_is_documented_at_the_servers_root():
+    served = [
+        *WhipHandlers(None, None, None).routes(),
+        *WhepHandlers(None, None, None, None, None).routes(),
+    ]
+    named = {(route.method, route.path) for route in served if route.method != "*"}
+
+    assert {(route.method, route.path) for route in WEBRTC_ROUTES} == named
+    paths = openapi_document([], WEBRTC_ROUTES, ApiInfo("1", "https://live.example"))["paths"]
+    for entries in paths.values():
+        for entry in entries.values():
+            assert entry["servers"] == [{"url": "https://live.example"}]
+
+
+def test_publishers_over_whip_are_told_all_that_they_may_be_refused_with():
+    [publish] = [
+        route for route in WEBRTC_ROUTES if route.operation["operationId"] == "whipPublish"
+    ]
+    told = {(refusal.http_status, refusal.code) for refusal in publish.refusals}
+
+    assert {(403, "unknown_key"), (403, "already_publishing"), (503, "no_capacity")} <= told
+    assert {(400, "offer_malformed"), (422, "offer_unacceptable")} <= told
