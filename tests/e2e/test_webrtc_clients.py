@@ -13,7 +13,7 @@ from tests.support.processes import Running, wait_until
 from tests.support.pushers import Pusher, count_frames, decode_complaints, make_clip
 from tests.support.servers import golive_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 _AT_THE_EDGES = 3
 """Pictures that a publisher's end may cut off: the last is whole when the next one comes."""
