@@ -6,6 +6,7 @@ import os
 
 _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -23,8 +24,7 @@ def punch_hole(descriptor: int, start: int, length: int) -> bool:
 
 
 def _fallocate(descriptor: int, mode: int, start: int, length: int) -> bool:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.fallocate(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0:
+    if _LIBC.fallocate(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0:
         return True
     code = ctypes.get_errno()
     if code in _NOT_HERE:
