@@ -104,8 +104,9 @@ class ClipService:
         self, caller: Identity | None, stream_id: UUID
     ) -> tuple[Stream, RecordingWork | None]:
         """How far the stream's derived media are; StreamNotFound, NotInAudience."""
-        stream = await self._visible(caller, stream_id)
-        return stream, await self._derived.recording(stream_id)
+        work = await self._derived.recording(stream_id)
+        # Afterwards: a stream of which the work is done has the addresses of what it made.
+        return await self._visible(caller, stream_id), work
 
     async def available(self, caller: Identity | None, stream: Stream) -> ClipRange | None:
         """What its owner can cut clips from now; None for others. ObjectsUnavailable."""

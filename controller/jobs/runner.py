@@ -1,7 +1,6 @@
 """Does jobs: claims them, keeps their leases, tells their progress, settles what became of them."""
 
 import asyncio
-import contextlib
 import random
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
@@ -40,6 +39,7 @@ class _Attempt:
     job: Job
     hold: Hold = Hold.KEPT
     percent: float = 0.0
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, percent: float) -> None:
         self.percent = max(self.percent, min(float(_MOST_PERCENT), percent))
@@ -68,7 +68,7 @@ class JobRunner:
         self._folder = folder
         self._settings = settings
         self._chance = chance
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], _Attempt] = {}
         self._stopping = False
         self._log = structlog.get_logger(__name__)
 
@@ -79,19 +79,21 @@ class JobRunner:
         job = await self._store.claim(job_id, self._worker, self._settings.lease_s)
         if job is None:
             return
-        running = asyncio.create_task(self._run(_Attempt(job)), name=f"job {job_id}")
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
+        attempt = _Attempt(job)
+        running = asyncio.create_task(self._run(attempt), name=f"job {job_id}")
+        self._running[running] = attempt
+        running.add_done_callback(self._running.pop)
         await asyncio.wait({running})
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more jobs; give those that run `grace_s` to end, then put them back."""
+        """Take no more jobs; give those that run `grace_s` to end, then put them back. What became
+        of one is always said, however long that takes the store."""
         self._stopping = True
         if not self._running:
             return
         _, unfinished = await asyncio.wait([*self._running], timeout=grace_s)
         for running in unfinished:
-            running.cancel()
+            self._running[running].stop.set()
         if unfinished:
             await asyncio.wait(unfinished)
 
@@ -110,11 +112,12 @@ class JobRunner:
         log.info("job_started", attempt=job.attempts)
         work = asyncio.create_task(self._work(kind, attempt), name=f"work of {job.id}")
         keeping = asyncio.create_task(self._keep(attempt), name=f"lease of {job.id}")
-        with contextlib.suppress(asyncio.CancelledError):  # the worker stops: put back below
-            await asyncio.wait({work, keeping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, keeping):
+        stopping = asyncio.create_task(attempt.stop.wait(), name=f"stop of {job.id}")
+        tasks = {work, keeping, stopping}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
             task.cancel()
-        await asyncio.wait({work, keeping})
+        await asyncio.wait(tasks)
         if not keeping.cancelled() and (fault := keeping.exception()) is not None:
             log.error("job_lease_failed", exc_info=fault)
         await self._conclude(kind, attempt, work)

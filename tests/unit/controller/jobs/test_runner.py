@@ -62,11 +62,17 @@ class Queue:
 
 
 class Store:
-    """The real store, which can be away."""
+    """The real store, which can be away, and slow."""
 
     def __init__(self, store):
         self._store = store
         self.away = defaultdict(int)
+        self._held_up = {}
+
+    def hold_up(self, name):
+        """Events: that it was asked for, and that it may answer."""
+        self._held_up[name] = asyncio.Event(), asyncio.Event()
+        return self._held_up[name]
 
     def __getattr__(self, name):
         real = getattr(self._store, name)
@@ -75,6 +81,10 @@ class Store:
             if self.away[name]:
                 self.away[name] -= 1
                 raise StoreUnavailable
+            if name in self._held_up:
+                asked, answer = self._held_up[name]
+                asked.set()
+                await answer.wait()
             return await real(*arguments)
 
         return call
@@ -255,6 +265,20 @@ async def test_a_stopping_worker_lets_end_what_ends_in_time(bench):
     await bench.kind.started.wait()
     await bench.runner.stop(grace_s=5.0)
     await running
+    assert (await bench.store.get(job_id)).state is JobState.DONE
+
+
+async def test_what_became_of_a_job_is_said_although_the_worker_stops_meanwhile(bench):
+    """A store that takes its time over it would have the job done once more."""
+    asked, answer = bench.store.hold_up("finish")
+    job_id = await bench.job()
+    running = asyncio.create_task(bench.runner.look_at(job_id))
+    await asked.wait()
+    stopping = asyncio.create_task(bench.runner.stop(grace_s=0.0))
+    await asyncio.wait({stopping}, timeout=0.1)
+    assert not stopping.done()
+    answer.set()
+    await asyncio.gather(stopping, running)
     assert (await bench.store.get(job_id)).state is JobState.DONE
 
 

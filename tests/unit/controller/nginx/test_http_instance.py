@@ -287,7 +287,11 @@ def test_the_access_log_has_neither_queries_nor_keys(edge):
     ask(edge, "/watch/sk_0123456789abcdef0123456789abcdef")
 
     # nginx gathers lines for up to 5 s.
-    wait_until(lambda: "(redacted)" in log.read_text(), 15, "the line is written")
+    def is_written() -> bool:  # each of its workers gathers its own
+        text = log.read_text()
+        return "(redacted)" in text and "/api/v1/marker" in text
+
+    wait_until(is_written, 15, "the lines are written")
 
     text = log.read_text()
     assert re.search(r'"GET /api/v1/marker HTTP/1.1" 200 \d+ \d', text)
