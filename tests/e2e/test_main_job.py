@@ -23,7 +23,7 @@ from tests.support.pushers import (
 )
 from tests.support.servers import golive_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 WATCH_S = 10.0
 # How much later a recording may play for being new.
@@ -41,6 +41,7 @@ def on_air(server, clip):
         yield stream
 
 
+@pytest.mark.alone
 def test_the_watch_page_plays_a_live_stream_close_to_its_edge(server, on_air, browser):
     with browser.watch_page(server.watch(on_air.id)) as page:
         page.wait_playing()
@@ -51,6 +52,7 @@ def test_the_watch_page_plays_a_live_stream_close_to_its_edge(server, on_air, br
     assert watched.latency_s <= 2.0, watched
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("player", "protocol"), [(HLS_JS, "hls"), (DASH_JS, "dash"), (SHAKA, "dash")]
 )
@@ -64,12 +66,14 @@ def test_players_play_a_live_stream(server, on_air, browser, player, protocol):
     assert watched.errors == [], watched
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("protocol", ["hls", "dash"])
 def test_ffmpeg_plays_a_live_stream_without_a_complaint(server, on_air, protocol):
     url = server.hls(on_air.id) if protocol == "hls" else server.dash(on_air.id)
     assert decode_complaints(url, "-t", str(WATCH_S)) == ""
 
 
+@pytest.mark.alone
 def test_a_stream_that_ends_is_a_vod_at_once(server, clip, browser, live_s, tmp_path):
     stream = server.live_stream("ends")
     sent, sent_before = tmp_path / "sent.flv", tmp_path / "sent-before.flv"

@@ -13,7 +13,7 @@ from tests.support.pushers import Pusher, make_clip
 from tests.support.servers import golive_server
 from tests.support.webrtc import PUBLISH_OFFER, WATCH_OFFER, http, post_offer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 SDP = {"Content_Type": "application/sdp"}
 FRAGMENT = "application/trickle-ice-sdpfrag"

@@ -19,7 +19,7 @@ from tests.support.pushers import FRAME_RATE, Pusher, count_frames, decode_compl
 from tests.support.s3 import KEY_ID, SECRET, S3Server, missing_programs
 from tests.support.servers import golive_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 FAULT_S = float(os.environ.get("GOLIVE_TEST_STORE_FAULT_S", "2"))
 """How long the store is in each kind of trouble; 20 for the full length."""
@@ -128,6 +128,7 @@ def healed(site):
     site.b2.faults = Faults()
 
 
+@pytest.mark.alone
 def test_a_recording_is_on_the_store_while_live_and_plays_when_the_stream_ends(site, clip):
     stream = site.server.live_stream("records")
     with Pusher(clip, site.server.push_url(stream.key), duration_s=5) as pusher:
@@ -154,6 +155,7 @@ TROUBLE = {
 }
 
 
+@pytest.mark.alone
 def test_a_store_in_trouble_loses_nothing_and_disturbs_nobody(site, clip, browser):
     stream = site.server.live_stream("troubled")
     with Pusher(clip, site.server.push_url(stream.key), loop=True) as pusher:

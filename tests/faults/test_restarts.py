@@ -14,7 +14,7 @@ from tests.support.pushers import (
 )
 from tests.support.servers import golive_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 WORKER = "ingest.session.worker"
 
@@ -35,6 +35,7 @@ def vod_playlist(server, stream) -> str:
     return (server.data_dir / "objects" / "vods" / stream.id / "video.m3u8").read_text()
 
 
+@pytest.mark.alone
 def test_playback_goes_on_over_a_killed_packager(server, clip, browser):
     stream = server.live_stream("watched")
     with Pusher(clip, server.push_url(stream.key), loop=True) as pusher:
@@ -54,6 +55,7 @@ def test_playback_goes_on_over_a_killed_packager(server, clip, browser):
         server.end(stream)
 
 
+@pytest.mark.alone
 def test_a_killed_pull_worker_costs_its_stream_a_discontinuity(pulling_server, clip, browser):
     """Without the spool: only its stream is interrupted, it is restarted by itself."""
     server = pulling_server
