@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
             print(f"{bench.name}: {bench.about}", flush=True)
             try:
                 result = bench.run(options)
-            except BenchFailed as error:
+            except (BenchFailed, AssertionError) as error:  # what was waited for did not come
                 print(f"FAILED {bench.name}: {error}", file=sys.stderr)
                 failed = True
                 continue
