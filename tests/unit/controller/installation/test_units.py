@@ -24,7 +24,7 @@ def analyze(*arguments):
 @pytest.fixture
 def installed(image):
     shutil.copytree("/usr/lib/systemd/system", image.of("/usr/lib/systemd/system"), symlinks=True)
-    for name in ("bin/kill", "sbin/init"):
+    for name in ("bin/kill", "bin/rm", "sbin/init"):
         at = image.of(f"/{name}")
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_text("#!/bin/sh\n")
@@ -52,6 +52,12 @@ def test_nginx_sees_neither_the_settings_nor_the_secrets_nor_the_database(instal
         text = installed.of(f"{UNIT_DIR}/{service}").read_text()
         assert "InaccessiblePaths=-/etc/golive/credentials -/etc/golive/golive.toml" in text
         assert "TemporaryFileSystem=/var/lib/golive:ro" in text
+
+
+def test_nginx_rtmp_starts_again_beside_the_socket_that_a_killed_one_left(installed):
+    text = installed.of(f"{UNIT_DIR}/golive-nginx-rtmp.service").read_text()
+    first = next(line for line in text.splitlines() if line.startswith("ExecStartPre="))
+    assert first == "ExecStartPre=/bin/rm -f /run/golive/nginx-control.sock"
 
 
 def test_nginx_rtmp_is_never_reloaded(installed):

@@ -1,15 +1,19 @@
 """The RTMP nginx: hooks decide, players from outside do not exist, no key in a log."""
 
 import json
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.processes import wait_until
+from controller.dev.layout import DataLayout
+from controller.dev.nginx_config import NginxPlan, render_rtmp
+from tests.support.processes import free_ports, running, wait_until
 from tests.unit.controller.nginx.conftest import Edge
 
 GOOD_KEY = "good_sk_0123456789abcdefghijklmnop"
+RTMP_MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 BAD_KEY = "bad_sk_0123456789abcdefghijklmnop"
 
 
@@ -59,3 +63,42 @@ def test_no_key_is_in_any_log(edge, clip):
     assert "0123456789abcdefghijklmnop" not in edge.process.text
     for path in (edge.data / "logs").iterdir():
         assert "0123456789abcdefghijklmnop" not in path.read_text()
+
+
+@pytest.mark.parametrize("addresses", [("{}", "[::]:{}"), ("127.0.0.1:{}",), ("[::1]:{}",)])
+def test_it_listens_over_ipv4_and_ipv6_on_one_port(tmp_path, addresses):
+    (port,) = free_ports(1)
+    layout = DataLayout(tmp_path, tmp_path / "run")
+    for folder in (layout.run_dir, layout.logs_dir, layout.temp_dir, layout.spool_dir):
+        folder.mkdir(parents=True)
+    plan = NginxPlan(
+        layout=layout,
+        http_listen=(),
+        rtmp_listen=tuple(address.format(port) for address in addresses),
+        daemon_listen=f"unix:{layout.daemon_socket}",
+        hook_listen=f"unix:{layout.hook_socket}",
+        control_listen=f"unix:{layout.control_socket}",
+        player_log=str(layout.socket_dir / "players.sock"),
+        rtmp_module=RTMP_MODULE,
+        spool=True,
+        run_as_root=False,
+        http_workers=1,
+        open_files=1024,
+    )
+    config = tmp_path / "rtmp.conf"
+    config.write_text(render_rtmp(plan))
+    families = {"[" if "[" in address else "." for address in addresses}
+
+    def answers(host: str) -> bool:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    with running(["nginx", "-e", "stderr", "-p", f"{tmp_path}/", "-c", str(config)]) as nginx:
+        wait_until(layout.control_socket.exists, 10, "nginx listens")
+        assert answers("127.0.0.1") == ("." in families)
+        assert answers("::1") == ("[" in families)
+        nginx.kill()
+        nginx.wait(10)
