@@ -40,7 +40,7 @@ MESSAGES_PER_S = 50
 BAR = 0.35
 _FILLER = "x" * 180
 _START_S = 60.0
-_DRAIN_S = 60.0
+_DRAIN_S = 120.0
 _HOW_MANY = "how many"
 _HOST = "127.0.0.1"
 _SENT = re.compile(rb"@(\d+\.\d+)@")
@@ -140,7 +140,9 @@ class SocketIo:
     name = "python-socketio"
 
     def __init__(self) -> None:
-        self.server = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
+        self.server = socketio.AsyncServer(
+            async_mode="aiohttp", cors_allowed_origins="*", ping_interval=3600
+        )
         self.listeners = 0
         self.server.on("connect", self.connected)
 
