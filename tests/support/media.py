@@ -1,9 +1,11 @@
 """Real media, made with PyAV as an encoder would make it: small pictures, sines, FLV stamps."""
 
 import math
+import os
 import subprocess
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -66,7 +68,7 @@ class Clip:
 
 def encode_clip(spec: ClipSpec, path: Path) -> Clip:
     """Encode `spec` into an FLV file at `path` and read it back the way a worker does."""
-    with av.open(str(path), "w", format="flv") as container:
+    with _usual_scheduling(), av.open(str(path), "w", format="flv") as container:
         video: Any = _video_stream(container, spec) if spec.video else None
         audio: Any = _audio_stream(container, spec) if spec.audio else None
         frames = sorted(
@@ -85,6 +87,17 @@ def encode_clip(spec: ClipSpec, path: Path) -> Clip:
     with RtmpPull(str(path), 5.0) as pull:
         packets = tuple(pull.packets())
     return Clip(path, pull.tracks, packets)
+
+
+@contextmanager
+def _usual_scheduling() -> Iterator[None]:
+    """As root, SVT-AV1 puts whoever encodes, and so all that it starts, before everybody else on
+    the machine (SCHED_FIFO, 99); that is taken back."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def frame_times_ms(spec: ClipSpec) -> list[int]:
