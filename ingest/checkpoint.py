@@ -9,7 +9,7 @@ import msgspec
 
 class TrackState(msgspec.Struct, frozen=True, kw_only=True):
     """Where a track stands between two parts; times in ticks. `index` counts the parts of the
-    open segment that are finished; at `shown_until` on the decode clock its pictures end."""
+    open segment that are finished."""
 
     started: bool
     number: int
@@ -18,7 +18,6 @@ class TrackState(msgspec.Struct, frozen=True, kw_only=True):
     segment_start: int
     end: int
     shift: int
-    shown_until: int = 0
 
 
 class SegmenterState(msgspec.Struct, frozen=True, kw_only=True):

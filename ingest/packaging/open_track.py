@@ -71,8 +71,6 @@ class OpenTrack:
         self.part_span = 0  # ticks in the open part
         self.too_long = False  # the open segment has a part that is longer than it may be
         self.shift = 0  # presentation time - decode time of the Period's first sample
-        self.shown_until = 0  # when the last picture taken is over, less `shift`
-        self._shown_before = 0  # the same at the start of the open part
         self._sink = sink
         self._index = 0
         self._samples: list[Sample] = []
@@ -104,7 +102,6 @@ class OpenTrack:
             segment_start=self.segment_start,
             end=self._samples[0].dts if self._samples else self.end,
             shift=self.shift,
-            shown_until=self._shown_before,
         )
 
     def restore(self, state: TrackState) -> None:
@@ -112,7 +109,6 @@ class OpenTrack:
         self.started, self.number, self.msn = state.started, state.number, state.msn
         self._index, self.shift = state.index, state.shift
         self.segment_start, self.end = state.segment_start, state.end
-        self.shown_until = self._shown_before = state.shown_until
 
     def start(self, sample: Sample) -> None:
         """The first sample opens the first segment."""
@@ -126,7 +122,6 @@ class OpenTrack:
         self._durations.append(duration)
         self.part_span += duration
         self.end = sample.dts + duration
-        self.shown_until = max(self.shown_until, self.end + sample.cts_offset - self.shift)
 
     def end_part(self) -> None:
         """Close the open part, if it holds anything."""
@@ -155,7 +150,6 @@ class OpenTrack:
         self.number += 1
         self._index += 1
         self._samples, self._durations, self.part_span = [], [], 0
-        self._shown_before = self.shown_until
 
     def end_segment(self, next_start: int) -> None:
         """Close the open segment; the next one starts at decode time `next_start`."""

@@ -186,11 +186,7 @@ class Segmenter:
 
     def finish(self) -> None:
         """Close what is open; the last frame lasts as long as the one before it, or until its
-        segment is full when the sound goes on without it.
-
-        Pictures that an encoder was cut off in the middle of may be shown after others that never
-        came: what follows begins behind them, so the last one in decoding order lasts as long.
-        """
+        segment is full when the sound goes on without it."""
         video, audio = self._video, self._audio
         if video is not None and self._pending is not None:
             self._finish_video(video, self._pending)
@@ -211,13 +207,7 @@ class Segmenter:
             behind = pending._replace(dts=max(end, pending.dts))
             self._bridge_video(track, pending, behind, still=True)
         else:
-            usual = self._last_duration or track.timescale // 30
-            shown = max(track.shown_until - pending.dts, pending.cts_offset - track.shift + usual)
-            room = track.segment_start + self._limit(track) - pending.dts
-            duration = max(usual, min(shown, room))
-            if track.part_span + duration > track.part_limit:
-                track.end_part()
-            track.take(pending, duration)
+            track.take(pending, self._last_duration or track.timescale // 30)
             track.end_segment(track.end)
 
     def _limit(self, track: OpenTrack) -> int:

@@ -141,19 +141,6 @@ def test_with_b_frames_times_are_those_of_presentation():
     assert [s.cts_offset for s in chunk.samples] == [6030, 6030, 0, 6030, 0, 6030]
 
 
-def test_a_period_that_is_cut_among_b_frames_ends_with_its_last_picture():
-    """hls.js begins the next Period where the durations add up to: it would overlap else."""
-    frames = [*video_samples(30, 4, 2, reorder_ms=67)]
-    shown = [frame.dts + frame.cts_offset for frame in frames]
-    last = next(n for n in range(100, 110) if shown[n] > shown[n + 1])
-    sink = cut(frames[: last + 1])
-    segment = sink.segments(V)[-1]
-    assert segment.start + segment.duration == pytest.approx(max(shown[: last + 1]) + 3000, abs=90)
-    assert segment.duration > frames[last].dts - segment.start + 2 * 3000
-    (chunk,) = read_chunks(sink.parts(V)[-1].data)
-    assert sum(sample.duration for sample in chunk.samples) == sink.parts(V)[-1].duration
-
-
 # --- Partial Segments -------------------------------------------------------------------------
 
 
