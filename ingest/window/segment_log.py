@@ -58,8 +58,10 @@ class SegmentLog:
         while start < stop:
             count = min(_READ_RECORDS, stop - start)
             data = os.pread(self._fd, count * _RECORD.size, start * _RECORD.size)
-            for fields in _RECORD.iter_unpack(data):
-                yield _segment(*fields)
+            for *fields, flags, since_msn, since_s in _RECORD.iter_unpack(data):
+                # By place, not by name: hours of segments are read at the end of a stream.
+                independent, gap = bool(flags & _INDEPENDENT), bool(flags & _GAP)
+                yield Segment._make((*fields, independent, (), True, gap, since_msn, since_s))
             start += count
 
 
@@ -100,37 +102,3 @@ class SegmentsView(Sequence[Segment]):
         if at < 0:
             raise IndexError(index)
         return next(self._log.read(self._start + at, self._start + at + 1))
-
-
-def _segment(
-    msn: int,
-    period: int,
-    init: int,
-    start_ticks: int,
-    duration_ticks: int,
-    start_s: float,
-    duration_s: float,
-    wall_s: float,
-    size: int,
-    flags: int,
-    since_msn: int,
-    since_s: float,
-) -> Segment:
-    # By place, not by name: hours of segments are read at the end of a stream.
-    return Segment(
-        msn,
-        period,
-        init,
-        start_ticks,
-        duration_ticks,
-        start_s,
-        duration_s,
-        wall_s,
-        size,
-        bool(flags & _INDEPENDENT),
-        (),
-        True,
-        bool(flags & _GAP),
-        since_msn,
-        since_s,
-    )

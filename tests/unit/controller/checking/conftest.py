@@ -9,7 +9,8 @@ import pytest
 from controller.checking.nginx_reader import read_nginx_config
 from controller.checking.rtmp_rules import RtmpExpectations
 from controller.dev.layout import DataLayout
-from controller.dev.nginx_config import NginxPlan, render_http, render_rtmp
+from controller.dev.nginx_config import render_http, render_rtmp
+from tests.support.nginx_plans import nginx_plan
 
 
 @dataclass
@@ -37,19 +38,6 @@ def changed(text: str, pattern: str, replacement: str) -> str:
 @pytest.fixture
 def configs(tmp_path) -> Configs:
     layout = DataLayout(tmp_path, tmp_path / "run")
-    plan = NginxPlan(
-        layout=layout,
-        http_listen=("0.0.0.0:8080",),
-        rtmp_listen=("0.0.0.0:1935",),
-        daemon_listen=f"unix:{layout.daemon_socket}",
-        hook_listen=f"unix:{layout.hook_socket}",
-        control_listen=f"unix:{layout.control_socket}",
-        player_log=str(layout.socket_dir / "players.sock"),
-        rtmp_module=None,
-        spool=True,
-        run_as_root=False,
-        http_workers=2,
-        open_files=65_536,
-    )
+    plan = nginx_plan(layout)
     expected = RtmpExpectations(hook_listen=plan.hook_listen, spool=layout.spool_dir)
     return Configs(tmp_path, render_rtmp(plan), render_http(plan), expected)

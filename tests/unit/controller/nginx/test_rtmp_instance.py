@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.dev.layout import DataLayout
-from controller.dev.nginx_config import NginxPlan, render_rtmp
+from controller.dev.nginx_config import render_rtmp
+from tests.support.nginx_plans import nginx_plan
 from tests.support.processes import free_ports, running, wait_until
 from tests.unit.controller.nginx.conftest import Edge
 
@@ -71,20 +72,8 @@ def test_it_listens_over_ipv4_and_ipv6_on_one_port(tmp_path, addresses):
     layout = DataLayout(tmp_path, tmp_path / "run")
     for folder in (layout.run_dir, layout.logs_dir, layout.temp_dir, layout.spool_dir):
         folder.mkdir(parents=True)
-    plan = NginxPlan(
-        layout=layout,
-        http_listen=(),
-        rtmp_listen=tuple(address.format(port) for address in addresses),
-        daemon_listen=f"unix:{layout.daemon_socket}",
-        hook_listen=f"unix:{layout.hook_socket}",
-        control_listen=f"unix:{layout.control_socket}",
-        player_log=str(layout.socket_dir / "players.sock"),
-        rtmp_module=RTMP_MODULE,
-        spool=True,
-        run_as_root=False,
-        http_workers=1,
-        open_files=1024,
-    )
+    listen = tuple(address.format(port) for address in addresses)
+    plan = nginx_plan(layout, rtmp_listen=listen, rtmp_module=RTMP_MODULE, open_files=1024)
     config = tmp_path / "rtmp.conf"
     config.write_text(render_rtmp(plan))
     families = {"[" if "[" in address else "." for address in addresses}
@@ -100,5 +89,4 @@ def test_it_listens_over_ipv4_and_ipv6_on_one_port(tmp_path, addresses):
         wait_until(layout.control_socket.exists, 10, "nginx listens")
         assert answers("127.0.0.1") == ("." in families)
         assert answers("::1") == ("[" in families)
-        nginx.kill()
-        nginx.wait(10)
+        assert nginx.stop() == 0
