@@ -55,6 +55,7 @@ setup-dev: test-packages $(DEV) $(HLS_JS) $(PLAYERS) $(CLIENTS)
 run: setup
 	@exec $(BIN)/golive dev $(ARGS)
 
+test: export TMPDIR := $(shell sh tests/support/temporary_folder.sh)
 test: setup-dev
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
