@@ -40,7 +40,7 @@ from controller.hub.pacing import LoopPacer
 from controller.hub.room import Pacer
 from controller.hub.service import RoomService
 from controller.jobs.keeper import WorkerKeeper
-from controller.launcher import unblock_reload
+from controller.launcher import HAND_OVER, unblock_requests
 from controller.listeners import Listener
 from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.observing.requests import RequestMetrics
@@ -98,7 +98,8 @@ async def serve(
     nursery: PackagerNursery | None = None,
     instruments: Instruments | None = None,
 ) -> int:
-    """Run the daemon until SIGINT or SIGTERM; answers the exit status.
+    """Run the daemon until SIGINT or SIGTERM, or until another is to take its place (SIGUSR2);
+    answers the exit status.
 
     `manager` hears how it fares. `load` reads the configuration anew, at SIGHUP.
     `worker_command` starts a worker of background jobs, which is kept running; none when it is
@@ -107,12 +108,13 @@ async def serve(
     journals.
     """
     log = structlog.get_logger()
-    stopped, changed = asyncio.Event(), asyncio.Event()
+    stopped, relieved, changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(HAND_OVER, relieved.set)
     loop.add_signal_handler(signal.SIGHUP, changed.set)
-    unblock_reload()
+    unblock_requests()
     try:
         async with AsyncExitStack() as stack:
             stack.callback(manager.close)
@@ -129,13 +131,17 @@ async def serve(
             background.start(reload_on(changed, reloading, manager, parts), "reload")
             log.info("daemon_ready", http=Addresses.of(settings).http)
             manager.ready(parts.describe())
-            stop = asyncio.create_task(stopped.wait())
-            await asyncio.wait({stop, running}, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
+            ends = [asyncio.create_task(event.wait()) for event in (stopped, relieved)]
+            await asyncio.wait({*ends, running}, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
             if running.done():
                 await running
             log.info("daemon_stopping")
-            manager.stopping("stopping; encoders stay connected")
+            if relieved.is_set() and not stopped.is_set():
+                manager.reloading()  # the next one says that it is ready
+            else:
+                manager.stopping("stopping; encoders stay connected")
     except ControllerError as error:
         log.error("daemon_failed", code=error.code, reason=error.detail)  # noqa: TRY400
         return EXIT_FAILED

@@ -5,6 +5,7 @@ import faulthandler
 import gc
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -22,13 +23,15 @@ from controller.commands.options import (
     start_logging,
 )
 from controller.configuration.problems import RefusedConfiguration
-from controller.errors import ConfigurationError
-from controller.launcher import Launcher
+from controller.errors import ConfigurationError, ControllerError
+from controller.launcher import Launcher, Successor
 from controller.logs import set_log_level
 from controller.open_files import raise_open_files_limit
 from controller.settings import Settings
+from controller.stores.opening import database_url, open_stores
 from controller.supervision.activation import passed_sockets
 from controller.supervision.notify import ManagerAddress, ServiceManager
+from controller.system_clock import SystemClock
 from ingest import PackagerNursery
 
 _COLLECT_AFTER = (2_000, 10, 100)
@@ -39,15 +42,25 @@ are no garbage; looking through all of them takes half a second, in which nobody
 @click.command
 @data_option
 @config_option
-def serve(data_dir: Path | None, config_file: Path | None) -> None:
+@click.option(
+    *("--dry-run", "dry_run"),
+    is_flag=True,
+    help="Say whether it could be run: read the configuration, look at the database, and end.",
+)
+def serve(data_dir: Path | None, config_file: Path | None, *, dry_run: bool) -> None:
     """Run the daemon alone, behind an nginx that is set up already.
 
     Ends with status 0 after SIGINT or SIGTERM. SIGHUP reloads the configuration: whole and valid,
-    or not at all. Under systemd it takes the sockets called `http` and `hooks` that are handed
-    over, and tells how it fares.
+    or not at all. SIGUSR2 puts the release that is installed now in the daemon's place, with the
+    same arguments and the configuration as it is now: it is imported while the old daemon serves,
+    and only if it could be run. Under systemd it takes the sockets called `http` and `hooks` that
+    are handed over, and tells how it fares.
     """
     settings = settings_or_exit(config_file, data_dir)
     start_logging(settings)
+    if dry_run:
+        _try_database(settings)
+        return
     raise_open_files_limit()
     Daemon(settings, data_dir, config_file).run()
 
@@ -65,7 +78,8 @@ class Daemon:
 
     def run(self) -> None:
         """Until the daemon has ended; exits with its status."""
-        sys.exit(Launcher(self._serve, self._read_anew).run())
+        successor = _successor(self._sockets.values())
+        sys.exit(Launcher(self._serve, self._read_anew, successor).run())
 
     def _read_anew(self) -> None:
         """In the launcher. A refused configuration is the daemon's to tell."""
@@ -100,6 +114,31 @@ class Daemon:
             if name in self._sockets
         }
         return settings.model_copy(update=given)
+
+
+def _try_database(settings: Settings) -> None:
+    async def look() -> None:
+        url = database_url(settings.database_url.get_secret_value(), settings.data_dir)
+        stores = open_stores(url, SystemClock())
+        try:
+            await stores.database.check()
+        finally:
+            await stores.database.close()
+
+    try:
+        asyncio.run(look())
+    except ControllerError as error:
+        fail([error.detail])
+
+
+def _successor(sockets: Collection[int]) -> Successor:
+    """What this process was started as, looked up anew: a link may lead to another release now."""
+    program = Path(sys.argv[0])
+    if os.access(program, os.X_OK):  # a script of the environment that it belongs to
+        command = [str(program.absolute()), *sys.argv[1:]]
+    else:
+        command = [sys.executable, *sys.orig_argv[1:]]
+    return Successor(command, [*command, "--dry-run"], sockets)
 
 
 def _passed_or_exit() -> dict[str, int]:

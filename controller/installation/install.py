@@ -24,7 +24,8 @@ from controller.installation.rendering import UNITS, InstalledFile, render_files
 from controller.installation.system import System
 from controller.settings import Settings
 
-_ENABLED = ("golive.target", "golive-http.socket", "golive-hooks.socket")
+_SOCKETS = ("golive-http.socket", "golive-hooks.socket")
+_ENABLED = ("golive.target", *_SOCKETS)
 _WORKERS = "golive-worker@*.service"
 _RTMP = "golive-nginx-rtmp.service"
 _HTTP = "golive-nginx.service"
@@ -55,8 +56,9 @@ class Installation:
     def install(self, release: Release) -> None:
         """Bring the system to this release. Raises InstallationError and RefusedConfiguration.
 
-        Where it runs already, the daemon and its workers are restarted, which costs no stream a
-        frame; nginx-rtmp is not, because encoders are connected to it.
+        Where it runs already, the daemon hands over to this release's and its workers are
+        restarted, which costs no stream a frame; nginx-rtmp is not, because encoders are connected
+        to it.
         """
         nginx = _nginx(self._root)
         settings_file = self._put(InstalledFile(CONFIG, reference(STANDARD), 0o640))
@@ -112,8 +114,12 @@ class Installation:
         if another or changed & {CONFIG} or units - {_RTMP, _HTTP}:
             self._say("bringing the database to this release")
             system.tell("restart", _MIGRATE)
-            self._say("restarting golive; encoders stay connected")
-            system.tell("restart", _DAEMON)
+            if units & {_DAEMON, *_SOCKETS}:
+                self._say("restarting golive; encoders stay connected")
+                system.tell("restart", _DAEMON)
+            else:
+                self._say("putting this release's daemon in the place of the one that runs")
+                system.hand_over(_DAEMON)
             system.tell("try-restart", _WORKERS)
         if _HTTP in units:
             system.tell("try-restart", _HTTP)

@@ -1,7 +1,9 @@
 """The system's own tools: users, folders, units. What runs is asked of systemd."""
 
+import contextlib
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from controller.installation.errors import InstallationError
 from controller.installation.places import Root
 
 _TIMEOUT_S = 900.0
+_HAND_OVER_S = 150.0
+_POLL_S = 0.1
 _RUNS = Path("/run/systemd/system")
 
 
@@ -55,6 +59,31 @@ class System:
     def tell(self, action: str, *units: str) -> None:
         """`systemctl ACTION UNITS`, and wait for it."""
         self._run("systemctl", action, *units)
+
+    def hand_over(self, unit: str) -> None:
+        """Have a launcher put the release that is installed now in its daemon's place, and wait
+        until that one is ready."""
+        before = self._children(unit)
+        self._run("systemctl", "kill", "--kill-whom=main", "--signal=SIGUSR2", unit)
+        deadline_s = time.monotonic() + _HAND_OVER_S
+        while self._children(unit) & before or self._property(unit, "ActiveState") != "active":
+            if time.monotonic() > deadline_s:
+                raise InstallationError(
+                    f"{unit} goes on with the release before: journalctl -u {unit} says why; then "
+                    "golive install again"
+                )
+            time.sleep(_POLL_S)
+
+    def _children(self, unit: str) -> set[str]:
+        """Processes of the unit's main process."""
+        main = self._property(unit, "MainPID")
+        with contextlib.suppress(OSError):
+            return set(Path(f"/proc/{main}/task/{main}/children").read_text().split())
+        return set()
+
+    def _property(self, unit: str, name: str) -> str:
+        shown = self._execute(["systemctl", "show", f"--property={name}", "--value", unit])
+        return shown.stdout.strip()
 
     def _is_enabled(self, unit: str) -> bool:
         return self._answers("systemctl", "--quiet", *self._at_root(), "is-enabled", unit)

@@ -6,13 +6,17 @@ import json
 import os
 import signal
 import socket
+import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.client import HTTPConnection
 
 import psutil
 import pytest
 
+from controller.launcher import HAND_OVER
 from controller.stores.migration import migrate
 from controller.stores.opening import database_url
 from tests.support.processes import wait_until
@@ -56,6 +60,13 @@ class Service:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def get_until(self, stop, path):
+        """Asks on and on; answers every status that came."""
+        statuses = set()
+        while not stop.is_set():
+            statuses.add(self.get(path)[0])
+        return statuses
 
     def events(self, name):
         lines = [json.loads(line) for line in self.process.err if line.startswith("{")]
@@ -143,6 +154,49 @@ def test_a_reload_takes_over_a_valid_configuration_and_refuses_any_other(service
     seen = len(service.events("request"))
     assert service.get("/healthz")[0] == 200
     wait_until(lambda: len(service.events("request")) > seen, 20, "still at debug")
+    assert service.process.stop() == 0
+
+
+def test_it_hands_over_to_what_is_installed_now_and_nobody_is_refused(service):
+    service.start()
+    service.notify.wait("READY")
+    before = service.daemon
+    service.config.write_text(service.config.read_text() + "session_budget = 9.0\n")
+    stop = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        answers = pool.submit(service.get_until, stop, "/healthz")
+        service.process.process.send_signal(HAND_OVER)
+        service.notify.wait("READY", count=2)
+        stop.set()
+        assert answers.result(60) == {200}
+    assert not before.is_running()
+    order = [n for m in service.notify.messages for n in m if n in {"READY", "RELOADING"}]
+    assert order == ["READY", "RELOADING", "READY"]
+    assert service.notify.count("STOPPING") == 0
+    service.notify.wait("WATCHDOG", count=service.notify.count("WATCHDOG") + 2)
+    # What only a restart takes over is in force: a reload finds nothing to do.
+    service.process.process.send_signal(signal.SIGHUP)
+    service.notify.wait("READY", count=3)
+    assert service.notify.last("STATUS") == "serving 0 encoders; reloaded, nothing changed"
+    assert service.process.stop() == 0
+
+
+def test_it_hands_over_to_nothing_that_could_not_run(service):
+    service.start()
+    service.notify.wait("READY")
+    before, good = service.daemon, service.config.read_text()
+    service.config.write_text(good + 'log_lewel = "info"\n')
+    service.process.process.send_signal(HAND_OVER)
+    wait_until(lambda: len(service.events("handover_refused")) == 1, 60, "the refusal")
+    assert f"{service.config}:5: log_lewel - " in service.process.text
+    with closing(sqlite3.connect(service.folder / "golive.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    service.config.write_text(good)
+    service.process.process.send_signal(HAND_OVER)
+    wait_until(lambda: len(service.events("handover_refused")) == 2, 60, "the refusal")
+    assert "golive migrate" in service.process.text
+    assert service.get("/healthz")[0] == 200
+    assert service.daemon == before
     assert service.process.stop() == 0
 
 

@@ -1,13 +1,12 @@
-"""Version N with live streams is replaced by N+1, which is installed beside it and then started.
+"""Version N with live streams is replaced by N+1, which is installed beside it.
 
-`golive dev` stands for systemd here: it keeps the sockets open, and starts what the link to the
-current release leads to. Both releases are wheels, unpacked. The encoders send at their own pace
+`golive dev` stands for systemd here: it keeps the sockets open. The launcher becomes what the link
+to the current release leads to. Both releases are wheels, unpacked. The encoders send at their own pace
 while that goes on, however long it takes, and then all that is left at once.
 """
 
 import asyncio
 import os
-import signal
 import threading
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from http import HTTPStatus
 
 import pytest
 
+from controller.launcher import HAND_OVER
 from tests.support.flv import VIDEO, read_tags
 from tests.support.processes import wait_until
 from tests.support.pushers import FRAME_RATE, count_frames, make_clip
@@ -62,11 +62,11 @@ def version_of(server):
 
 
 def upgrade(server, releases):
-    """What `golive install` does: the link, then a restart of the daemon."""
+    """What `golive install` does: the link, then the daemon hands over."""
     (releases / "next").symlink_to(NEW)
     (releases / "next").replace(releases / "current")
     launchers = server.find_processes("controller.cli", "serve")
-    min(launchers, key=lambda one: one.create_time()).send_signal(signal.SIGTERM)
+    min(launchers, key=lambda one: one.create_time()).send_signal(HAND_OVER)
 
 
 def test_an_upgrade_costs_no_encoder_its_connection_and_no_recording_a_frame(

@@ -148,10 +148,13 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    inherits: Sequence[int] = (),
 ) -> Iterator[Running]:
     """A Running that is ended with the block."""
-    process = Running(argv, os.environ if env is None else env, cwd)
+    process = Running(argv, os.environ if env is None else env, cwd, inherits)
     try:
         yield process
     finally:

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -29,8 +31,41 @@ sys.exit(Launcher(serve).run())
 """
 
 
+HANDING_OVER = """
+import os, signal, sys, time
+from controller import launcher
+from controller.launcher import Launcher, Successor, unblock_requests
+
+launcher._LEAVE_S = launcher._TRIAL_S = 3.0
+trial, leave, listening = sys.argv[1:4]
+
+def serve():
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    signal.signal(signal.SIGUSR2, lambda *_: leave == "leave" and os._exit(0))
+    unblock_requests()
+    os.fstat(int(listening))
+    print("up", os.getpid(), flush=True)
+    time.sleep(60)
+    return 0
+
+successor = Successor(
+    [sys.executable, *sys.orig_argv[1:]], [sys.executable, "-c", trial], [int(listening)]
+)
+sys.exit(Launcher(serve, successor=successor).run())
+"""
+
+
 def launched(healthy_s, *, then=()):
     return running([sys.executable, "-c", DAEMON, str(healthy_s), *then])
+
+
+@contextmanager
+def handing_over(*, trial="pass", leave="leave"):
+    with socket.socket() as listening:
+        command = [sys.executable, "-c", HANDING_OVER, trial, leave, str(listening.fileno())]
+        with running(command, inherits=[listening.fileno()]) as process:
+            wait_daemons(process, 1)
+            yield process
 
 
 def daemons(process):
@@ -79,6 +114,38 @@ def test_a_killed_launcher_takes_its_daemon_with_it():
         pid = wait_daemons(process, 1)
         process.process.kill()
         wait_until(lambda: not psutil.pid_exists(pid), 10, "the daemon has gone")
+
+
+@pytest.mark.parametrize("leave", ["leave", "stay"])
+def test_it_becomes_its_successor_whose_daemon_takes_the_place_of_the_old_one(leave):
+    """Also when the old one does not leave: then it is killed. Once, and once more."""
+    with handing_over(leave=leave) as process:
+        for count in (2, 3):
+            before = daemons(process)[-1]
+            process.process.send_signal(signal.SIGUSR2)
+            pid = wait_daemons(process, count)
+            assert not psutil.pid_exists(before)
+            assert psutil.Process(pid).ppid() == process.pid
+        assert process.stop() == 7
+
+
+@pytest.mark.parametrize("trial", ["raise SystemExit(3)", "import time; time.sleep(60)"])
+def test_it_stays_what_it_is_when_its_successor_could_not_serve(trial):
+    with handing_over(trial=trial) as process:
+        process.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: "handover_refused" in process.text, 20, "it says so")
+        assert psutil.pid_exists(daemons(process)[-1])
+        assert len(daemons(process)) == 1
+        assert process.stop() == 7
+
+
+def test_it_can_be_stopped_while_its_successor_is_tried():
+    trial = "print('trying', flush=True); import time; time.sleep(60)"
+    with handing_over(trial=trial) as process:
+        process.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: "trying" in process.text, 20, "it is tried")
+        assert process.stop() == 7
+        assert "handover_refused" not in process.text
 
 
 def test_it_starts_nothing_before_its_turn():

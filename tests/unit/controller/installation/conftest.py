@@ -39,6 +39,9 @@ class QuietSystem:
     def is_active(self, unit):
         return unit in self.active
 
+    def hand_over(self, unit):
+        self.told.append(("hand over", unit))
+
     def tell(self, action, *units):
         self.told.append((action, *units))
 

@@ -157,13 +157,20 @@ def told(image):
     return [words for words in image.system.told if words[0] not in {"users", "folders"}]
 
 
-def test_an_upgrade_restarts_the_daemon_and_its_workers_and_nothing_that_encoders_are_on(running):
+def test_an_upgrade_hands_the_daemon_over_and_leaves_alone_what_encoders_are_on(running):
     assert running.install("1.1")[-1] == "golive 1.1 is installed (before: 1.0)"
     assert told(running) == [
         ("restart", "golive-migrate.service"),
-        ("restart", "golive.service"),
+        ("hand over", "golive.service"),
         ("try-restart", "golive-worker@*.service"),
     ]
+
+
+def test_a_changed_unit_of_the_daemon_restarts_it(running):
+    edit(running, CONFIG, '# spool_dir = ""', 'spool_dir = "/mnt/spool"')
+    running.install()
+    assert ("restart", "golive.service") in told(running)
+    assert not any(words[0] == "hand over" for words in told(running))
 
 
 def test_installing_the_same_again_restarts_nothing(running):
