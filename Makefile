@@ -19,11 +19,9 @@ RUN_PACKAGES := nginx libnginx-mod-rtmp $(if $(GOLIVE_TLS_CERTIFICATE),libnginx-
 TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium postgresql \
 	redis-server radosgw ceph-mon ceph-osd systemd
 
-# What drives whole servers keeps the disk busy: it has a turn of its own, and so have the media of a
-# hundred encoders, and what takes times or looks for stalls (marked `alone`).
+# What takes times or looks for stalls (marked `alone`) has the machine for itself; the rest goes two at
+# a time.
 TWO_AT_A_TIME := -n 2 --dist loadfile -m "not alone"
-SIDE_BY_SIDE := tests/unit tests/contract tests/http tests/docs --ignore=tests/contract/object_store
-WHOLE_SERVERS := tests/contract/object_store tests/e2e tests/faults
 
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed
@@ -59,10 +57,8 @@ test: export TMPDIR := $(shell sh tests/support/temporary_folder.sh)
 test: setup-dev
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/python -m pytest $(TWO_AT_A_TIME) $(SIDE_BY_SIDE) || status=$$?; \
-	$(BIN)/python -m pytest $(TWO_AT_A_TIME) $(WHOLE_SERVERS) || status=$$?; \
-	$(BIN)/python -m pytest tests/media || status=$$?; \
-	$(BIN)/python -m pytest -m alone --ignore=tests/media || status=$$?; \
+	$(BIN)/python -m pytest $(TWO_AT_A_TIME) || status=$$?; \
+	$(BIN)/python -m pytest -m alone || status=$$?; \
 	exit $$status
 else
 	@exec $(BIN)/python -m pytest $(ARGS)

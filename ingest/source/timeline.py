@@ -50,7 +50,7 @@ _WRAP = 1 << 32
 
 @dataclass(slots=True)
 class TimelineCounters:
-    """What was repaired or left out, in packets."""
+    """What was repaired or left out, in packets; a composition offset counts as `repaired_dts`."""
 
     repaired_dts: int = 0
     audio_reanchored: int = 0
@@ -205,6 +205,9 @@ class Timeline:
         self._video_dts = dts
         self._fill_behind(dts)
         cts_ms = packet.pts_ms - packet.dts_ms
+        if abs(cts_ms) > MAX_JUMP_MS:  # no picture waits for others as long
+            self.counters.repaired_dts += 1
+            cts_ms = 0
         self._video_end = max(self._video_end, dts + cts_ms * 90)
         return Sample(dts, cts_ms * 90, packet.is_key, packet.data)
 

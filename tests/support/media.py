@@ -28,6 +28,7 @@ from ingest.vod.recovery import read_end, seal
 from ingest.vod.upload_ledger import UploadLedger
 from ingest.vod.uploader import Uploader
 from tests.support.media_values import HeldClock
+from tests.support.pushers import OWN_TIMES, decode_complaints
 
 _MS = Fraction(1, 1000)
 _AAC_FRAME = 1024
@@ -289,16 +290,8 @@ def ffprobe_packets(path: Path) -> list[ProbedPacket]:
 
 
 def ffmpeg_complaints(path: Path) -> str:
-    """What ffmpeg says while it decodes everything; empty when it is content.
-
-    Frames go to the null muxer with the times that they have, not with those of a guessed rate.
-    """
-    arguments = [
-        "ffmpeg", "-nostdin", "-v", "error", "-i", str(path),
-        "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-",
-    ]  # fmt: skip
-    run = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
-    return run.stderr + (f"exit status {run.returncode}" if run.returncode else "")
+    """What ffmpeg says while it decodes everything; empty when it is content."""
+    return decode_complaints(str(path), output=OWN_TIMES, timeout_s=60)
 
 
 def video_format(tracks: Iterable[TrackFormat]) -> VideoFormat:

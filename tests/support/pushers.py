@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -151,9 +152,16 @@ def duration_s(source: str, *, timeout_s: float = 60.0) -> float:
     return float(json.loads(done.stdout)["format"]["duration"])
 
 
-def decode_complaints(source: str, *options: str, timeout_s: float = 300.0) -> str:
+OWN_TIMES = ("-fps_mode", "passthrough", "-enc_time_base", "-1")
+"""ffmpeg's options for output in which frames keep the times that they have, in place of those of a
+rate that ffmpeg guesses: two frames of a camera may come closer together than that."""
+
+
+def decode_complaints(
+    source: str, *options: str, output: Sequence[str] = (), timeout_s: float = 300.0
+) -> str:
     """What ffmpeg says at error level while it decodes everything; empty when it is content."""
-    argv = [*_FFMPEG, *options, "-i", source, "-f", "null", "-"]
+    argv = [*_FFMPEG, *options, "-i", source, *output, "-f", "null", "-"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout_s)
     return done.stderr + (f"exit status {done.returncode}" if done.returncode else "")
 

@@ -45,6 +45,9 @@ def test_an_audio_specific_config_is_read(config, expected):
         b"\x11",
         bits((2, 5), (13, 4), (2, 4), (0, 3)),
         bits((2, 5), (15, 4), (0, 24), (2, 4), (0, 3)),
+        # rates that nothing plays: a frame of minutes, thousands of frames a second
+        bits((2, 5), (15, 4), (7_349, 24), (2, 4), (0, 3)),
+        bits((2, 5), (15, 4), (192_001, 24), (2, 4), (0, 3)),
         bits((2, 5), (3, 4), (9, 4), (0, 3)),
     ],
 )

@@ -175,6 +175,25 @@ def test_decode_times_that_do_not_rise_are_moved_a_tick_behind_the_last():
     assert timeline.counters.repaired_dts == 2
 
 
+@pytest.mark.parametrize("absurd", [MAX_JUMP_MS + 1, 0x7FFFFF, -0x800000])
+def test_a_picture_that_would_wait_for_hours_is_shown_when_it_is_decoded(absurd):
+    """Nor is there silence up to a last picture hours from now."""
+    timeline, samples = run(
+        [
+            video_packet(0, key=True, cts_ms=80),
+            audio_packet(0),
+            video_packet(40, cts_ms=absurd),
+            video_packet(80, cts_ms=MAX_JUMP_MS),
+        ]
+    )
+    pictures = [samples[0], *samples[2:]]
+    assert [picture.cts_offset for picture in pictures] == [7200, 0, MAX_JUMP_MS * 90]
+    assert timeline.counters.repaired_dts == 1
+    timeline, _ = run([video_packet(0, key=True, cts_ms=absurd), audio_packet(0)])
+    timeline.fill_to_end()
+    assert len(timeline.take_silence()) < 5
+
+
 @given(st.lists(st.integers(-500, 500), max_size=60))
 def test_video_decode_times_always_rise(steps):
     stamp, packets = 0, [video_packet(0, key=True)]
