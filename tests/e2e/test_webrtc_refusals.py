@@ -312,8 +312,9 @@ def test_those_who_never_come_and_garbage_leave_nothing_in_the_daemon(server, st
         assert answers == [201] * count + [400, 422]
         wait_until(lambda: metric(metrics_port, "golive_whep_sessions") == 0, 60, "given up")
 
-    def held() -> tuple[int, int]:
-        return server.daemon.num_fds(), server.daemon.num_threads()
+    def held() -> tuple[float, ...]:
+        tasks = metric(metrics_port, "golive_event_loop_tasks")
+        return server.daemon.num_fds(), server.daemon.num_threads(), tasks
 
     come_and_never_connect(VIEWERS - 2)  # the worker, and nginx's connections, stay
     before = held()
@@ -327,7 +328,7 @@ def test_those_who_never_come_and_garbage_leave_nothing_in_the_daemon(server, st
     def nothing_stayed() -> bool:
         return all(now <= then for now, then in zip(held(), before, strict=True))
 
-    wait_until(nothing_stayed, 60, f"no more than {before} descriptors and threads")
+    wait_until(nothing_stayed, 60, f"no more than {before} descriptors, threads, tasks")
     assert server.daemon.memory_info().rss < memory_before * 1.2
 
 

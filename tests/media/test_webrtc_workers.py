@@ -22,8 +22,19 @@ from ingest.media import AudioFormat, Codec, MediaKind, Packet, VideoFormat
 from ingest.source.flv import FlvReader
 from ingest.source.spool import SpoolTail
 from ingest.webrtc.errors import NoMediaYet, NotForwardable, OfferMalformed, WorkerLost
-from ingest.webrtc.messages import Begin, Closed, Connected, Follow, Record, SourceLost
+from ingest.webrtc.messages import (
+    Begin,
+    Closed,
+    Connected,
+    Follow,
+    Hangup,
+    Offer,
+    Record,
+    Refused,
+    SourceLost,
+)
 from ingest.webrtc.settings import WebRtcNetwork
+from ingest.webrtc.whep_worker import WhepWorker
 from ingest.webrtc.worker_link import WHEP_MODULE, WHIP_MODULE, WorkerLink
 from tests.support.flv import flv_file, flv_tag
 from tests.support.inputs import Encoders
@@ -214,6 +225,50 @@ async def test_many_who_never_come_leave_nothing_behind(tmp_path, tags):
         assert held[2][0] <= held[0][0]
         assert held[2][1] <= held[0][1]
         assert held[2][2] < held[0][2] + 40  # the allocator's, which grows no further
+
+
+class Line:
+    """The worker's end of a socket pair, without the sockets: it runs in the test's own loop."""
+
+    def __init__(self) -> None:
+        self.told = Told()
+        self._to_worker: asyncio.Queue[object] = asyncio.Queue()
+
+    def say(self, message: object) -> None:
+        self._to_worker.put_nowait(message)
+
+    def tell(self, message: object) -> None:
+        self.told.hear(message)
+
+    async def messages(self):
+        while (message := await self._to_worker.get()) is not None:
+            yield message
+
+
+async def test_those_who_never_come_leave_no_task_behind(tmp_path, tags):
+    """Those who wait for ICE, those whose offer is refused, and those who hang up meanwhile."""
+    spool = tmp_path / "p_1.flv"
+    spool.write_bytes(flv_file(tags))
+    line = Line()
+    begin = Begin(network=WebRtcNetwork(), connect_s=1.0, silence_s=30.0)
+    running = asyncio.create_task(WhepWorker(line, begin).run())
+    line.say(Follow(spool=str(spool), offset=0))
+    line.say(Offer(session="first", sdp=WATCH_OFFER))
+    await line.told.wait_closed(1)
+    before = len(asyncio.all_tasks())
+    for number in range(0, HALF_OPEN, 2):
+        line.say(Offer(session=f"waits {number}", sdp=WATCH_OFFER))
+        line.say(Offer(session=f"hangs up {number}", sdp=WATCH_OFFER))
+        line.say(Offer(session=f"garbage {number}", sdp="v=0"))
+        line.say(Hangup(session=f"hangs up {number}"))
+    await line.told.wait_closed(1 + HALF_OPEN)
+    refused = [message for message in line.told.messages if isinstance(message, Refused)]
+    assert len(refused) == HALF_OPEN // 2
+    async with asyncio.timeout(_WAIT_S):
+        while len(asyncio.all_tasks()) > before:
+            await asyncio.sleep(0.02)
+    line.say(None)
+    await running
 
 
 async def test_a_worker_that_dies_refuses_those_who_wait(tmp_path):

@@ -109,6 +109,7 @@ async def test_a_blocked_loop_is_late(registry):
 
     while seen() < 2:
         await asyncio.sleep(0)
+    assert registry.get_sample_value("golive_event_loop_tasks") == len(asyncio.all_tasks())
     lag.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await lag
