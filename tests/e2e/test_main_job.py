@@ -52,6 +52,22 @@ def test_the_watch_page_plays_a_live_stream_close_to_its_edge(server, on_air, br
     assert watched.latency_s <= 2.0, watched
 
 
+def test_the_watch_page_falls_back_when_it_has_come_too_near_to_live(server, on_air, browser):
+    with browser.watch_page(server.watch(on_air.id)) as page:
+        page.wait_playing()
+        page.page.evaluate(
+            """() => {
+                window.rates = [];
+                video.addEventListener("ratechange", () => rates.push(video.playbackRate));
+                window.nearest = () => golive.hls.latestLevelDetails.partHoldBack;
+                video.currentTime += golive.latency - nearest() + 0.4;
+            }"""
+        )
+        wait_until(lambda: page.page.evaluate("rates[0] < 1"), 30, "it plays more slowly")
+        wait_until(lambda: page.page.evaluate("rates.at(-1) === 1"), 60, "it has fallen back")
+        assert page.page.evaluate("golive.latency - nearest()") > -0.1
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize(
     ("player", "protocol"), [(HLS_JS, "hls"), (DASH_JS, "dash"), (SHAKA, "dash")]

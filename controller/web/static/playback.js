@@ -17,6 +17,8 @@ class Playback {
   };
   static MUCH_S = 1.2;
   static LITTLE_S = 0.8;
+  static NEAR_S = 0.1;
+  static SLOWLY = 0.95;
   static INTO_SEGMENT_S = 0.05;
   static MEDIA_ERRORS_FORGIVEN = 3;
 
@@ -105,6 +107,17 @@ class Playback {
     const config = this.hls.config;
     if (this.excess > Playback.MUCH_S) config.maxLiveSyncPlaybackRate = 1.1;
     else if (this.excess < Playback.LITTLE_S) config.maxLiveSyncPlaybackRate = 1;
+    this.keepDistance();
+  }
+
+  // Whoever has skipped a hole may be nearer to live than PART-HOLD-BACK, and would run out of media
+  // again and again: falls back to it.
+  keepDistance() {
+    const details = this.hls.latestLevelDetails;
+    const missing = details ? details.partHoldBack - this.latency : 0;
+    const { video } = this;
+    if (missing > Playback.NEAR_S && video.playbackRate === 1) video.playbackRate = Playback.SLOWLY;
+    else if (missing <= 0 && video.playbackRate === Playback.SLOWLY) video.playbackRate = 1;
   }
 
   // Seconds behind what the playlist asks for.
