@@ -2,9 +2,10 @@
 
 import re
 import sqlite3
+import threading
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
@@ -120,6 +121,24 @@ def counts(server: GoliveServer) -> dict[str, int]:
         }
 
 
+class RoomListener(threading.Thread):
+    """Hears the room of a stream until it is closed."""
+
+    def __init__(self, server: GoliveServer, stream_id: str, token: str) -> None:
+        super().__init__(daemon=True)
+        self.heard: list[str] = []
+        url = f"{server.url}/api/v1/streams/{stream_id}/room"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        self._answer = urllib.request.urlopen(request, timeout=60)
+        self.start()
+
+    def run(self) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            for line in self._answer:
+                if line.startswith(b"event:"):
+                    self.heard.append(line.partition(b":")[2].strip().decode())
+
+
 def status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -163,14 +182,19 @@ def playing(stats: dict) -> bool:
 
 
 def test_the_host_watches_and_nobody_else(server, chromium, rehearsed_clip):
-    before = None
     fan = server.token("fan", Role.BUYER)
     other = rehearse(server, "other")
     host = rehearse(server, "host", audience="followers")
     owner_id = server.expect(200, "GET", f"/streams/{host.stream_id}", token=host.token)["user_id"]
     server.expect(200, "PUT", f"/users/{owner_id}/follow", token=fan)
     granted = server.expect(200, "POST", f"/streams/{host.stream_id}/playback-token", token=fan)
-    public = server.expect(200, "GET", "/streams", token=fan)
+    room = RoomListener(server, host.stream_id, fan)
+
+    def shown_to_fan() -> dict:
+        return server.expect(200, "GET", f"/streams/{host.stream_id}", token=fan)
+
+    wait_until(lambda: shown_to_fan()["viewer_count"] == 1, 20, "the fan is in the room")
+    public = server.expect(200, "GET", "/streams?status=scheduled", token=fan)
     before = counts(server)
     with chromium.pages(1) as (page,), Pusher(rehearsed_clip, host.push_url, loop=True) as pusher:
         host.wait_ingest("connected")
@@ -195,13 +219,10 @@ def test_the_host_watches_and_nobody_else(server, chromium, rehearsed_clip):
             assert (whep.status, whep.problem["code"]) == (403, "playback_token_needed"), whose
         assert status(f"{server.url}/live/{host.media_id}/thumbnail.jpg") == 403
 
-        assert server.expect(200, "GET", "/streams", token=fan) == public
-        seen = server.expect(200, "GET", f"/streams/{host.stream_id}", token=fan)
-        assert (seen["status"], seen["ingest_state"], seen["viewer_count"]) == (
-            "scheduled",
-            "idle",
-            0,
-        )
+        assert server.expect(200, "GET", "/streams?status=scheduled", token=fan) == public
+        seen = shown_to_fan()
+        assert (seen["status"], seen["ingest_state"]) == ("scheduled", "idle")
+        assert seen["viewer_count"] == 1, "the fan, and not the host over WebRTC"
         assert seen["thumbnail_url"] is None
         for token in (fan, host.token):
             assert server.api("GET", f"/streams/{host.media_id}", token=token).status == 404
@@ -214,14 +235,15 @@ def test_the_host_watches_and_nobody_else(server, chromium, rehearsed_clip):
     ]
     assert refusal["reason"] == "the stream is scheduled, not live"
     wait_until(lambda: host.left() == [], 20, "nothing is left")
-    assert {**counts(server), "rehearsals": before["rehearsals"] - 1} == {
-        **before,
-        "rehearsals": before["rehearsals"] - 1,
-    }
+    assert counts(server) == {**before, "rehearsals": before["rehearsals"] - 1}
     assert {status(url) for url in mine} <= {403, 404}
     assert not server.events("players_uncounted")
     assert not server.events("recording_ready")
     assert server.api("DELETE", other.path, token=other.token).status == 204
+    host.go_live()
+    wait_until(lambda: "stream:started" in room.heard, 20, "the room hears of the stream")
+    before_it = room.heard[: room.heard.index("stream:started")]
+    assert set(before_it) <= {"stream:joined", "viewer:joined", "viewer:count"}
 
 
 def test_the_recording_has_nothing_of_it(server, rehearsed_clip, shown_clip, tmp_path):
