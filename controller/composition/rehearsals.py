@@ -25,11 +25,12 @@ class Rehearsing:
 
     stage: Stage
     rehearsals: Rehearsals
+    background: BackgroundTasks
 
     async def recover(self) -> None:
-        """Go on with what the last run of the daemon left, and end what is over."""
+        """Go on with what the last run of the daemon left; from then on, end what is over."""
         await self.stage.lifecycle.recover()
-        await self.rehearsals.look()
+        self.background.start(self.rehearsals.run(), "rehearsals")
 
 
 def build_rehearsals(
@@ -56,5 +57,4 @@ def build_rehearsals(
     stack.push_async_callback(rehearsals.close)
     background = BackgroundTasks()
     stack.push_async_callback(background.close)
-    background.start(rehearsals.run(), "rehearsals")
-    return Rehearsing(Stage(stores.rehearsals, lifecycle, visits), rehearsals)
+    return Rehearsing(Stage(stores.rehearsals, lifecycle, visits), rehearsals, background)

@@ -77,7 +77,9 @@ class RehearsalStore(Protocol):
         ...
 
     async def forget(self, rehearsal_id: UUID) -> None:
-        """Nothing is left of it."""
+        """Nothing is left of it. While a daemon has its encoder nothing happens: it still has to
+        disconnect it.
+        """
         ...
 
     async def set_ingest_state(

@@ -158,11 +158,11 @@ class Rehearsals:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 await self.look()
             except ControllerError as error:
                 self._log.warning("rehearsals_not_looked_at", code=error.code)
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     async def close(self) -> None:
         """Stop; what is unfinished is taken up by the next daemon."""

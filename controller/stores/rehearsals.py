@@ -99,7 +99,11 @@ class SqlRehearsals:
     async def forget(self, rehearsal_id: UUID) -> None:
         """See `RehearsalStore.forget`."""
         async with self._database.write() as connection:
-            await connection.execute(delete(rehearsals).where(rehearsals.c.id == rehearsal_id))
+            await connection.execute(
+                delete(rehearsals).where(
+                    rehearsals.c.id == rehearsal_id, rehearsals.c.publication_id.is_(None)
+                )
+            )
 
     async def set_ingest_state(
         self, rehearsal_id: UUID, from_state: IngestState, to_state: IngestState

@@ -125,6 +125,8 @@ async def test_one_encoder_at_a_time_and_nothing_is_kept_of_it(world: World, reh
     with pytest.raises(AlreadyPublishing):
         await store.open(rehearsal.id, key.id, "p_2", PUBLISHER)
     assert await store.list_open() == [opened]
+    await store.forget(rehearsal.id)
+    assert await store.find(rehearsal.id) is not None, "its encoder is to be disconnected"
     assert await world.stores.publications.list_open() == []
     assert (await store.close(opened.id, "encoder disconnected")).id == opened.id
     assert await store.close(opened.id, "encoder disconnected") is None
