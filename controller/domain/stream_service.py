@@ -186,8 +186,8 @@ class StreamService:
         if not is_ready:
             raise HostNotReady
         live = await self._streams.go_live(stream_id)
-        await self._end_rehearsal(stream_id, "stream_live")
         await self._announcer.started(live.stream)
+        await self._end_rehearsal(stream_id, "stream_live")
         keys = await self._keys.reveal([stream_id])
         return OnAir(live.stream, keys.get(stream_id), live.notifications_queued)
 
