@@ -2,15 +2,14 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import structlog
 
-from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.composition.access import build_access
+from controller.composition.admission import build_admission
 from controller.composition.coaching import build_coaching
 from controller.composition.derived import build_derived
 from controller.composition.http import build_http
@@ -19,6 +18,7 @@ from controller.composition.media import build_lifecycle, build_media_plane
 from controller.composition.objects import build_store
 from controller.composition.observing import start_observing
 from controller.composition.preparation import build_preparation
+from controller.composition.rehearsals import build_rehearsals
 from controller.composition.reloading import reload_on
 from controller.composition.room import (
     add_room,
@@ -46,7 +46,7 @@ from controller.metrics import create_metrics, create_registry, metrics_route
 from controller.observing.requests import RequestMetrics
 from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
-from controller.publishing.publish_service import PublishService
+from controller.publishing.publish_service import Stage
 from controller.publishing.visits import Visits
 from controller.settings import Settings
 from controller.stores.opening import database_url, open_stores
@@ -216,11 +216,14 @@ async def _start(
         settings, stores, media, announcer, visits, clock, finished, cues, stack
     )
     lifecycle = published.lifecycle
-    allowance = FailureAllowance.a_minute(settings.failures_per_minute)
-    guesses = FailureLimiter(allowance, time.monotonic)
     observed = start_observing(settings, stores, media, visits, clock, registry, stack)
-    publishing = PublishService(
-        access.stream_keys, stores.publications, lifecycle, visits, guesses, media.space
+    rehearsing = build_rehearsals(settings, stores, media, clock, stack)
+    publishing, guesses = build_admission(
+        settings,
+        access,
+        media,
+        Stage(stores.publications, lifecycle, visits),
+        rehearsing.stage,
     )
     coaching = build_coaching(settings, media, announcer, clock, stack)
     countries = build_countries(settings, stack)
@@ -234,6 +237,7 @@ async def _start(
         uploads,
         derived,
         published,
+        rehearsing.rehearsals,
         announcer,
         players,
         viewers.guests,
@@ -247,6 +251,7 @@ async def _start(
     socket_io = add_room(app, room, access, viewers, settings, limits, countries)
     await media.supervisor.warm()
     await lifecycle.recover()
+    await rehearsing.recover()
     await cues.look()
     derived.start()
     private = create_hooks(publishing, [observed])

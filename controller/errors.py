@@ -13,7 +13,7 @@
     │   └── NotYourUpload · NotYourJob · UploadTicketRefused
     ├── NotFound (404)
     │   ├── StreamNotFound · ProductNotFound · ProductNotInStream · UserNotFound · JobNotFound
-    │   ├── WebhookNotFound · DeliveryNotFound
+    │   ├── WebhookNotFound · DeliveryNotFound · RehearsalNotFound
     │   └── UploadNotFound · ClipNotFound · RouteNotFound
     ├── MethodNotAllowed (405)
     ├── Conflict (409)
@@ -300,6 +300,13 @@ class ProductNotInStream(NotFound):
 
     code = "product_not_in_stream"
     default_detail = "Product not in stream"
+
+
+class RehearsalNotFound(NotFound):
+    """No rehearsal of the stream runs: none was begun, or it is over."""
+
+    code = "rehearsal_not_found"
+    default_detail = "No rehearsal is running"
 
 
 class UserNotFound(NotFound):

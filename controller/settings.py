@@ -219,6 +219,12 @@ class Settings(BaseSettings):
         json_schema_extra=RELOADED,
         description="How long a stream whose encoder vanished waits for it before it ends.",
     )
+    rehearsal_s: float = Field(
+        default=1800.0,
+        ge=10,
+        le=86_400,
+        description="How long a host may rehearse before a rehearsal ends by itself.",
+    )
     part_target_s: float = Field(
         default=0.2, ge=0.1, le=2.0, description="Nominal duration of a Partial Segment."
     )

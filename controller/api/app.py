@@ -34,6 +34,7 @@ from controller.api.public_urls import PublicUrls
 from controller.api.reading import MOST_BODY_BYTES
 from controller.api.recording_routes import RecordingHandlers, recording_operations
 from controller.api.registry import AnyOperation, DocumentedRoute
+from controller.api.rehearsals import RehearsalHandlers, rehearsal_operations
 from controller.api.replay import ReplayHandlers, replay_operations
 from controller.api.showcase import ShowcaseHandlers, showcase_operations
 from controller.api.stream_routes import stream_operations
@@ -57,6 +58,7 @@ from controller.domain.ports import (
     UserStore,
 )
 from controller.domain.recordings import RecordingService
+from controller.domain.rehearsals import RehearsalService
 from controller.domain.replay import ReplayService, ReplayStore
 from controller.domain.session_health import SessionMonitor
 from controller.domain.showcase import MediaTimeline, ShowcaseService
@@ -81,6 +83,7 @@ class ApiDependencies:
     playback_authorizer: PlaybackAuthorizer
     publishing: PublishingControl
     recordings: RecordingService
+    rehearsals: RehearsalService
     sessions: SessionMonitor
     coaches: CoachMonitor
     announcer: StreamAnnouncer
@@ -159,6 +162,7 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
         users=deps.users,
         keys=deps.keys,
         publishing=deps.publishing,
+        rehearsals=deps.rehearsals,
         announcer=deps.announcer,
         clock=deps.clock,
     )
@@ -183,6 +187,11 @@ def api_operations(deps: ApiDependencies) -> list[AnyOperation]:
     return [
         *stream_operations(StreamHandlers(streams, deps.urls)),
         *recording_operations(RecordingHandlers(deps.recordings)),
+        *rehearsal_operations(
+            RehearsalHandlers(
+                deps.rehearsals, deps.playback_tokens, deps.sessions, deps.coaches, deps.urls
+            )
+        ),
         *health_operations(StreamHealthHandlers(deps.streams, deps.sessions, deps.coaches)),
         *engagement_operations(
             EngagementHandlers(engagement, streams, deps.playback_tokens, deps.urls, deps.guests)

@@ -21,6 +21,8 @@ from controller.errors import NotAuthenticated
 from controller.hub.guests import GUEST_COOKIE
 
 _NOTHING = Nothing()
+_NO_CONTENT = 204
+_PRIVATE = {"Cache-Control": "private, no-store"}
 
 
 class HeaderAuthenticator(Protocol):
@@ -83,7 +85,11 @@ class Binder:
 
 
 def envelope(answer: Answer) -> web.Response:
-    """`{"success": true, "message"?: …, "data": …}`; private to its caller, never cached."""
+    """`{"success": true, "message"?: …, "data": …}`; private to its caller, never cached. A 204 has
+    no body.
+    """
+    if answer.status == _NO_CONTENT:
+        return web.Response(status=answer.status, headers={**_PRIVATE, **answer.headers})
     message = b""
     if answer.message is not None:
         message = b'"message":' + json.dumps(answer.message).encode() + b","
@@ -93,7 +99,7 @@ def envelope(answer: Answer) -> web.Response:
         body=b'{"success":true,' + message + b'"data":' + data + b"}",
         content_type="application/json",
         charset="utf-8",
-        headers={"Cache-Control": "private, no-store", **answer.headers},
+        headers={**_PRIVATE, **answer.headers},
     )
 
 

@@ -31,6 +31,8 @@ class IntakeAnswer(CamelAnswer):
     audio_codec: str = Field(description="Empty without sound.")
     has_b_frames: bool
     pace: float = Field(description="Seconds of media that came in a second.")
+    width: int = Field(description="Of the picture, in pixels; 0 without one.")
+    height: int = Field(description="Of the picture, in pixels; 0 without one.")
 
 
 class AdviceAnswer(CamelAnswer):
@@ -115,6 +117,8 @@ def _intake(intake: IntakeHealth) -> IntakeAnswer:
         audio_codec=intake.audio_codec,
         has_b_frames=intake.has_b_frames,
         pace=round(intake.pace, 3),
+        width=intake.width,
+        height=intake.height,
     )
 
 

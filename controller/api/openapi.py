@@ -11,6 +11,7 @@ from controller.api.answers import Problem
 from controller.api.fields import UUID_PATTERN
 from controller.api.problems import PROBLEM_JSON
 from controller.api.registry import Access, AnyOperation, DocumentedRoute, RefusalKind
+from controller.api.requests import Nothing
 from controller.errors import FieldError, InvalidRequest
 
 BASE_PATH = "/api/v1"
@@ -77,6 +78,8 @@ def _schemas(
         if operation.reads_body:
             wanted[(operation.body, "validation")] = None
         for answer in operation.answers.values():
+            if answer is Nothing:
+                continue
             wanted[(answer, "serialization")] = None
     references, document = models_json_schema(list(wanted), by_alias=True, ref_template=_TEMPLATE)
     definitions: dict[str, Any] = document.get("$defs", {})
@@ -167,6 +170,9 @@ def _responses(
 ) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, model in operation.answers.items():
+        if model is Nothing:
+            responses[str(status)] = {"description": "Done; there is no body."}
+            continue
         schema = {
             "type": "object",
             "required": ["success", "data"],

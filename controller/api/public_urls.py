@@ -21,6 +21,15 @@ class PublicUrls:
         """The live MPD."""
         return f"{self.public_url}{_prefix(token)}/live/{stream_id}/manifest.mpd"
 
+    def whep(self, stream_id: UUID, token: str | None = None) -> str:
+        """Where the live stream is watched over WebRTC."""
+        return f"{self.public_url}{_prefix(token)}/live/{stream_id}/whep"
+
+    @property
+    def whip(self) -> str:
+        """Where encoders publish over WebRTC."""
+        return f"{self.public_url}/live/whip"
+
     def thumbnail(self, stream_id: UUID) -> str:
         """The newest picture of a live stream."""
         return f"{self.public_url}/live/{stream_id}/thumbnail.jpg"

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import UUID
 
 import aiohttp
 
@@ -14,7 +16,9 @@ from controller.auth.jwks_client import JwksClient
 from controller.auth.playback import PlaybackGate, PlaybackTokens
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey, JwksKeys, VerificationKeys
+from controller.domain.access import PlaybackFacts
 from controller.domain.ports import Clock
+from controller.domain.rehearsals import is_rehearsal
 from controller.secrets_file import Secrets, load_secrets
 from controller.settings import Settings
 from controller.stores.opening import Stores
@@ -56,9 +60,20 @@ async def build_access(
         authenticator=Authenticator(tokens, stores.users, failures),
         stream_keys=StreamKeys(StreamKeyVault(secrets.keys), stores.keys),
         playback_tokens=playback,
-        playback_gate=PlaybackGate(stores.streams.playback_facts, playback, time.monotonic),
+        playback_gate=PlaybackGate(facts_from(stores), playback, time.monotonic),
         failures=failures,
     )
+
+
+def facts_from(stores: Stores) -> Callable[[UUID], Awaitable[PlaybackFacts | None]]:
+    """What decides about the media of streams and of rehearsals."""
+
+    async def facts(media_id: UUID) -> PlaybackFacts | None:
+        if is_rehearsal(media_id):
+            return await stores.rehearsals.playback_facts(media_id)
+        return await stores.streams.playback_facts(media_id)
+
+    return facts
 
 
 async def _token_keys(

@@ -16,6 +16,7 @@ from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts
 from controller.domain.ports import Clock
 from controller.domain.recordings import RecordingService
+from controller.domain.rehearsals import RehearsalMedia, RehearsalService
 from controller.domain.showcase import ShowcaseService
 from controller.hub.announcing import RoomAnnouncer
 from controller.hub.asyncapi import asyncapi_document
@@ -42,6 +43,7 @@ def build_http(
     uploads: MediaParts,
     derived: DerivedParts,
     publishing: Publishing,
+    rehearsals: RehearsalMedia,
     announcer: RoomAnnouncer,
     players: PlayerSessions,
     guests: GuestSessions,
@@ -74,6 +76,13 @@ def build_http(
             publishing=publishing.lifecycle,
             recordings=RecordingService(
                 stores.streams, stores.recordings, publishing.recordings, publishing.rules
+            ),
+            rehearsals=RehearsalService(
+                stores.streams,
+                stores.rehearsals,
+                access.stream_keys,
+                rehearsals,
+                settings.rehearsal_s,
             ),
             sessions=SupervisedSessions(media.supervisor),
             coaches=coaching,

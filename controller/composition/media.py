@@ -18,11 +18,12 @@ from controller.domain.recordings import RetentionRules
 from controller.publishing.background import BackgroundTasks
 from controller.publishing.cues import CueKeeper
 from controller.publishing.encoders import Encoders
-from controller.publishing.lifecycle import EncoderAnnouncer, StreamLifecycle
+from controller.publishing.lifecycle import StreamLifecycle
 from controller.publishing.media_metrics import MediaMetrics
 from controller.publishing.nginx_rtmp import NginxRtmp
 from controller.publishing.recordings import Recordings, VodAddresses
 from controller.publishing.retention import Retention
+from controller.publishing.served import EncoderAnnouncer
 from controller.publishing.space import SpaceGuard
 from controller.publishing.storage_metrics import StorageMetrics
 from controller.publishing.visits import Visits

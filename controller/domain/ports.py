@@ -277,6 +277,14 @@ class PublishingControl(Protocol):
         ...
 
 
+class RehearsalControl(Protocol):
+    """Who ends rehearsals."""
+
+    async def end(self, stream_id: UUID, reason: str) -> None:
+        """End the stream's rehearsal, if there is one: its encoder is dropped, its media go."""
+        ...
+
+
 class StreamAnnouncer(Protocol):
     """Who tells the room; called after the change is committed, must not raise."""
 

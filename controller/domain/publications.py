@@ -50,7 +50,10 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyMatch:
-    """What a known key stands for, so that a refusal can be logged with its reason."""
+    """What a known key stands for, so that a refusal can be logged with its reason.
+
+    rehearsal_id: of the rehearsal that runs while the stream is scheduled.
+    """
 
     key_id: UUID
     key_state: KeyState
@@ -59,8 +62,15 @@ class KeyMatch:
     stream_status: StreamStatus
     ingest_state: IngestState
     record_stream: bool
+    rehearsal_id: UUID | None = None
 
     @property
     def may_publish(self) -> bool:
-        """True for the active key of a live stream."""
-        return self.key_state is KeyState.ACTIVE and self.stream_status is StreamStatus.LIVE
+        """True for the active key of a stream that is live or rehearsed."""
+        is_open = self.stream_status is StreamStatus.LIVE or self.rehearsal_id is not None
+        return self.key_state is KeyState.ACTIVE and is_open
+
+    @property
+    def media_id(self) -> UUID:
+        """Whose media the encoder sends: the rehearsal's, or the stream's."""
+        return self.rehearsal_id or self.stream_id

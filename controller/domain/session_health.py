@@ -14,6 +14,7 @@ class IntakeHealth:
     queued_bytes: what was received and is not packaged.
     video_codec, audio_codec: `h264`, `aac` and so on; empty where there is no such track.
     pace: seconds of media that came in a second.
+    width, height: of the picture; 0 without one.
     """
 
     video_bits_per_s: float
@@ -29,6 +30,8 @@ class IntakeHealth:
     audio_codec: str = ""
     has_b_frames: bool = False
     pace: float = 1.0
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from controller.domain.ports import (
     Clock,
     EndedMedia,
     PublishingControl,
+    RehearsalControl,
     StreamAnnouncer,
     StreamCatalogue,
     StreamStore,
@@ -100,6 +101,7 @@ class StreamService:
         users: UserStore,
         keys: StreamKeyring,
         publishing: PublishingControl,
+        rehearsals: RehearsalControl,
         announcer: StreamAnnouncer,
         clock: Clock,
     ) -> None:
@@ -108,6 +110,7 @@ class StreamService:
         self._users = users
         self._keys = keys
         self._publishing = publishing
+        self._rehearsals = rehearsals
         self._announcer = announcer
         self._clock = clock
         self._log = structlog.get_logger(__name__)
@@ -176,14 +179,15 @@ class StreamService:
         return await self._streams.update(stream_id, changes)
 
     async def go_live(self, caller: Identity, stream_id: UUID, *, is_ready: bool) -> OnAir:
-        """Open the stream; NotYourStream, HostNotReady, StreamNotScheduled,
-        StreamWithoutProducts.
+        """Open the stream, whose rehearsal is over; NotYourStream, HostNotReady,
+        StreamNotScheduled, StreamWithoutProducts.
         """
         await self._own(caller, stream_id)
         if not is_ready:
             raise HostNotReady
         live = await self._streams.go_live(stream_id)
         await self._announcer.started(live.stream)
+        await self._end_rehearsal(stream_id, "stream_live")
         keys = await self._keys.reveal([stream_id])
         return OnAir(live.stream, keys.get(stream_id), live.notifications_queued)
 
@@ -209,7 +213,9 @@ class StreamService:
     async def cancel(self, caller: Identity, stream_id: UUID) -> Stream:
         """Call a scheduled stream off; NotYourStream, StreamNotScheduled."""
         require_owner_or_admin(await self._streams.get(stream_id), caller)
-        return await self._streams.cancel(stream_id)
+        cancelled = await self._streams.cancel(stream_id)
+        await self._end_rehearsal(stream_id, "stream_cancelled")
+        return cancelled
 
     async def rotate_key(self, caller: Identity, stream_id: UUID) -> str:
         """A new key; the old one stops working, its encoder is dropped. KeyNotRotatable."""
@@ -217,6 +223,7 @@ class StreamService:
         key = await self._keys.rotate(stream_id)
         drop = self._publishing.disconnect_publisher(stream_id, "key_rotated")
         await self._outcome("disconnect_publisher", stream_id, drop, None)
+        await self._end_rehearsal(stream_id, "key_rotated")
         return key
 
     async def require_audience(self, stream: Stream, caller: Identity | None) -> None:
@@ -239,6 +246,10 @@ class StreamService:
             return {}
         own = [item.stream.id for item in shown if item.stream.owner_id == caller.user_id]
         return await self._keys.reveal(own) if own else {}
+
+    async def _end_rehearsal(self, stream_id: UUID, reason: str) -> None:
+        end = self._rehearsals.end(stream_id, reason)
+        await self._outcome("end_rehearsal", stream_id, end, None)
 
     async def _outcome(
         self, step: str, stream_id: UUID, work: Awaitable[ResultT], otherwise: ResultT

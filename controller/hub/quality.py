@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from controller.domain.quality import PlayerSession, QualityStore
+from controller.domain.rehearsals import is_rehearsal
 from controller.errors import ControllerError
 from controller.hub.cmcd import ClientData
 from controller.hub.limits import HubLimits
@@ -62,7 +63,9 @@ class QualityBook:
         return len(self._players)
 
     def told(self, stream_id: UUID, data: ClientData) -> None:
-        """A player has said so with a request."""
+        """A player has said so with a request; of a rehearsal there are no figures."""
+        if is_rehearsal(stream_id):
+            return
         now_s = self._pacer.monotonic_s()
         self.statistics.told += 1
         key = (stream_id, data.session)

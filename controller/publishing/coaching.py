@@ -7,6 +7,7 @@ from uuid import UUID
 
 from controller.domain.coach import Advice, Change, Coach
 from controller.domain.ports import Clock
+from controller.domain.rehearsals import is_rehearsal
 from controller.domain.session_health import SessionMonitor
 
 _EVERY_S = 2.0
@@ -55,7 +56,7 @@ class Coaching:
         now = self._clock.now()
         for gone in self._coaches.keys() - set(streams):
             for advice in self._coaches.pop(gone).advice:
-                await self._announcer.advised(gone, Change(advice, is_raised=False))
+                await self._tell(gone, Change(advice, is_raised=False))
         for stream_id in streams:
             health = self._sessions.health_of(stream_id)
             if health is None or health.intake is None:
@@ -64,10 +65,15 @@ class Coaching:
             if coach is None:
                 coach = self._coaches[stream_id] = Coach(self._segment_target_s)
             for change in coach.take(health.intake, now):
-                await self._announcer.advised(stream_id, change)
+                await self._tell(stream_id, change)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await self.look()
+
+    async def _tell(self, stream_id: UUID, change: Change) -> None:
+        """In the room; a rehearsal has none, its host asks."""
+        if not is_rehearsal(stream_id):
+            await self._announcer.advised(stream_id, change)

@@ -5,18 +5,11 @@ An encoder that vanishes does not end its stream: for a grace time the same key 
 
 import asyncio
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from controller.domain.ports import (
-    Clock,
-    EndedMedia,
-    PublicationStore,
-    StreamAnnouncer,
-    StreamStore,
-)
+from controller.domain.ports import Clock, EndedMedia
 from controller.domain.publications import Publication
 from controller.domain.states import EndReason, IngestState, StreamStatus
 from controller.domain.streams import Stream
@@ -29,7 +22,12 @@ from controller.errors import (
 from controller.publishing.background import BackgroundTasks
 from controller.publishing.encoders import Encoders, is_over_webrtc
 from controller.publishing.nginx_rtmp import NginxUnreachable
-from controller.publishing.recordings import Recordings
+from controller.publishing.served import (
+    EncoderAnnouncer,
+    KeptMedia,
+    OpenPublications,
+    ServedStreams,
+)
 from controller.publishing.visits import Visit, Visits
 from ingest import (
     OverBudget,
@@ -47,18 +45,6 @@ _LOOK_TIMEOUT_S = 1.5
 
 _HINT_GRACE_S = 1.0
 """How long after nginx's hint a session may take to see the end by itself."""
-
-
-class EncoderAnnouncer(StreamAnnouncer, Protocol):
-    """Who tells the room what the encoder does; must not raise."""
-
-    async def interrupted(self, stream: Stream) -> None:
-        """The encoder has gone, and may come back."""
-        ...
-
-    async def resumed(self, stream: Stream) -> None:
-        """The encoder is back."""
-        ...
 
 
 class SessionNotStarted(ControllerError):
@@ -80,16 +66,17 @@ class NoCapacity(ControllerError):
 
 
 class StreamLifecycle:
-    """Runs the media side of streams; the API's PublishingControl."""
+    """Runs the media side of streams, as the API's PublishingControl; another one runs that of
+    rehearsals."""
 
     def __init__(
         self,
-        streams: StreamStore,
-        publications: PublicationStore,
+        streams: ServedStreams,
+        publications: OpenPublications,
         announcer: EncoderAnnouncer,
         nginx: Encoders,
         supervisor: SessionSupervisor,
-        recordings: Recordings,
+        recordings: KeptMedia,
         visits: Visits,
         clock: Clock,
         *,

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from controller.auth.failure_limit import FailureLimiter
-from controller.domain.ports import KeyLookup, PublicationStore
+from controller.domain.ports import KeyLookup
 from controller.domain.publications import KeyMatch, KeyState, Publisher
 from controller.domain.states import IngestState, StreamStatus
 from controller.errors import (
@@ -29,6 +29,7 @@ from controller.publishing.refusals import (
     failed,
     late,
 )
+from controller.publishing.served import OpenPublications
 from controller.publishing.visits import Visit, Visits
 
 _NAME_BYTES = 12
@@ -63,22 +64,30 @@ class SpaceForEncoders(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where encoders are let in: on air, or to rehearse."""
+
+    publications: OpenPublications
+    lifecycle: StreamLifecycle
+    visits: Visits
+
+
 class PublishService:
     """Answers on_publish, on_play and on_publish_done."""
 
     def __init__(
         self,
         keys: KeyLookup,
-        publications: PublicationStore,
-        lifecycle: StreamLifecycle,
-        visits: Visits,
+        on_air: Stage,
+        rehearsing: Stage,
         failures: FailureLimiter,
         space: SpaceForEncoders,
     ) -> None:
         self._keys = keys
-        self._publications = publications
-        self._lifecycle = lifecycle
-        self._visits = visits
+        self._on_air = on_air
+        self._rehearsing = rehearsing
+        self._stages = (on_air, rehearsing)
         self._failures = failures
         self._space = space
         self._log = structlog.get_logger()
@@ -114,17 +123,19 @@ class PublishService:
 
     def play(self, internal_name: str) -> bool:
         """Whether a player may have this name: our puller, for a visit that is running."""
-        visit = self._visits.named(internal_name)
-        if visit is None:
-            return False
-        visit.joined.set()
-        return True
+        for stage in self._stages:
+            visit = stage.visits.named(internal_name)
+            if visit is not None:
+                visit.joined.set()
+                return True
+        return False
 
     async def publish_done(self, done: PublishDone) -> None:
         """Take the hint: the visit's session is given a moment, then asked to look."""
-        visit = self._visits.of_client(done.client_id, done.address)
-        if visit is not None:
-            self._lifecycle.encoder_may_be_gone(visit)
+        for stage in self._stages:
+            visit = stage.visits.of_client(done.client_id, done.address)
+            if visit is not None:
+                stage.lifecycle.encoder_may_be_gone(visit)
 
     async def _admit(self, request: PublishRequest) -> Visit:
         match = self._checked(
@@ -132,24 +143,25 @@ class PublishService:
         )
         if match.ingest_state is IngestState.IDLE and not self._space.may_publish:
             raise PublishRefused(NO_SPACE)
-        await self._lifecycle.release_dead_visit(match.stream_id)
+        stage = self._on_air if match.rehearsal_id is None else self._rehearsing
+        await stage.lifecycle.release_dead_visit(match.media_id)
         try:
-            self._lifecycle.require_capacity()
+            stage.lifecycle.require_capacity()
         except NoCapacity as error:
             raise PublishRefused(failed(error)) from error
-        plan = await self._lifecycle.plan_recording(match.stream_id)
+        plan = await stage.lifecycle.plan_recording(match.media_id)
         prefix = WEBRTC_PREFIX if request.over_webrtc else "p_"
         name = f"{prefix}{secrets.token_hex(_NAME_BYTES)}"
         publisher = Publisher(request.client_id, request.address)
         try:
-            publication = await self._publications.open(
-                match.stream_id, match.key_id, name, publisher
+            publication = await stage.publications.open(
+                match.media_id, match.key_id, name, publisher
             )
         except (AlreadyPublishing, KeyRevoked, StreamNotLive) as error:
             raise PublishRefused(late(error)) from error
         visit = Visit(publication, plan)
         try:
-            await self._lifecycle.begin(visit)
+            await stage.lifecycle.begin(visit)
         except ControllerError as error:
             raise PublishRefused(failed(error)) from error
         return visit
@@ -165,6 +177,6 @@ class PublishService:
             raise PublishRefused(UNKNOWN_KEY)
         if match.key_state is KeyState.REVOKED:
             raise PublishRefused(REVOKED_KEY)
-        if match.stream_status is not StreamStatus.LIVE:
+        if match.rehearsal_id is None and match.stream_status is not StreamStatus.LIVE:
             raise PublishRefused(NOT_LIVE[match.stream_status])
         return match

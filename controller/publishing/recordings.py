@@ -18,6 +18,7 @@ from controller.domain.recordings import (
     RecordingStore,
     RetentionRules,
 )
+from controller.domain.rehearsals import is_rehearsal
 from controller.domain.states import StreamStatus
 from controller.domain.streams import Audience, Stream
 from controller.errors import NothingToDelete, NothingToSave, StoreUnavailable, StreamNotFound
@@ -180,7 +181,7 @@ class Recordings:
         for folder in folders:
             with contextlib.suppress(ValueError):
                 stream_id = UUID(folder.name)
-                if stream_id not in but:
+                if stream_id not in but and not is_rehearsal(stream_id):
                     await self._recover(stream_id)
 
     async def close(self) -> None:

@@ -23,6 +23,8 @@ class SupervisedSessions:
         if session is None:
             return None
         found, lateness = session.health, session.media.lateness
+        checkpoint = session.media.checkpoint
+        picture = None if checkpoint is None else checkpoint.video
         intake = (
             None
             if found is None
@@ -40,6 +42,8 @@ class SupervisedSessions:
                 audio_codec=found.audio_codec,
                 has_b_frames=found.has_b_frames,
                 pace=found.pace,
+                width=0 if picture is None else picture.width,
+                height=0 if picture is None else picture.height,
             )
         )
         return SessionHealth(

@@ -13,6 +13,7 @@ from controller.stores.notification_queue import SqlNotifications
 from controller.stores.products import SqlProducts
 from controller.stores.publications import SqlPublications
 from controller.stores.recordings import SqlRecordings
+from controller.stores.rehearsals import SqlRehearsals
 from controller.stores.replay import SqlReplays
 from controller.stores.revision import head_revision
 from controller.stores.showcase import SqlShowcase
@@ -34,6 +35,7 @@ class Stores:
     catalogue: SqlCatalogue
     keys: SqlStreamKeys
     publications: SqlPublications
+    rehearsals: SqlRehearsals
     recordings: SqlRecordings
     users: SqlUsers
     products: SqlProducts
@@ -59,6 +61,7 @@ def open_stores(url: str, clock: Clock, limits: DatabaseLimits | None = None) ->
         catalogue=SqlCatalogue(database),
         keys=SqlStreamKeys(database, clock),
         publications=SqlPublications(database, clock),
+        rehearsals=SqlRehearsals(database, clock),
         recordings=SqlRecordings(database, clock),
         users=SqlUsers(database, clock),
         products=SqlProducts(database, clock),

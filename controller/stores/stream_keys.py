@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.ports import Clock
@@ -12,6 +12,8 @@ from controller.domain.publications import KeyMatch, KeyState, StoredKey
 from controller.domain.states import StreamStatus
 from controller.errors import KeyNotRotatable
 from controller.stores.database import Database
+from controller.stores.rehearsal_schema import rehearsals
+from controller.stores.rehearsals import end_rehearsal
 from controller.stores.rows import key_from
 from controller.stores.schema import stream_keys, streams
 from controller.stores.statements import lock_stream
@@ -28,6 +30,12 @@ class SqlStreamKeys:
 
     async def find(self, lookup_hash: str) -> KeyMatch | None:
         """See `KeyStore.find`."""
+        is_rehearsed = and_(
+            rehearsals.c.stream_id == streams.c.id,
+            rehearsals.c.ended_at.is_(None),
+            rehearsals.c.expires_at > self._clock.now(),
+            streams.c.status == StreamStatus.SCHEDULED,
+        )
         query = (
             select(
                 stream_keys.c.id.label("key_id"),
@@ -37,8 +45,9 @@ class SqlStreamKeys:
                 streams.c.status,
                 streams.c.ingest_state,
                 streams.c.record_stream,
+                rehearsals.c.id.label("rehearsal_id"),
             )
-            .select_from(stream_keys.join(streams))
+            .select_from(stream_keys.join(streams).outerjoin(rehearsals, is_rehearsed))
             .where(stream_keys.c.lookup_hash == lookup_hash)
         )
         async with self._database.read() as connection:
@@ -53,6 +62,7 @@ class SqlStreamKeys:
             stream_status=row.status,
             ingest_state=row.ingest_state,
             record_stream=row.record_stream,
+            rehearsal_id=row.rehearsal_id,
         )
 
     async def active(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, StoredKey]:
@@ -78,6 +88,7 @@ class SqlStreamKeys:
                 .values(revoked_at=now)
             )
             await insert_key(connection, stream_id, new, now)
+            await end_rehearsal(connection, stream_id, now)
 
 
 async def insert_key(

@@ -24,7 +24,7 @@ from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.hooks.nginx_rtmp import create_hooks
 from controller.publishing.lifecycle import StreamLifecycle
-from controller.publishing.publish_service import PublishService, SpaceForEncoders
+from controller.publishing.publish_service import PublishService, SpaceForEncoders, Stage
 from controller.publishing.visits import Visits
 from controller.stores.migration import migrate
 from tests.bench.measure import cpu_between, cpu_ns
@@ -149,8 +149,10 @@ async def _serve(pipe: Pipe, folder: Path) -> None:
         # Nobody is let in, so nothing of the media side is asked.
         nobody = cast("StreamLifecycle", None)
         guesses = FailureLimiter(FailureAllowance(burst=1_000_000_000), time.monotonic)
+        on_air = Stage(api.stores.publications, nobody, Visits())
+        rehearsing = Stage(api.stores.rehearsals, nobody, Visits())
         publishing = PublishService(
-            keys, api.stores.publications, nobody, Visits(), guesses, cast("SpaceForEncoders", None)
+            keys, on_air, rehearsing, guesses, cast("SpaceForEncoders", None)
         )
         hooks = create_hooks(publishing)
         hook_port = await _listen(hooks)

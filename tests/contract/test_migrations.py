@@ -65,7 +65,7 @@ async def test_partial_indexes_are_partial_on_the_database(empty_url):
 
     def conditions(connection):
         found = {}
-        for table in ("stream_keys", "publications", "product_pins"):
+        for table in ("stream_keys", "publications", "product_pins", "rehearsals"):
             for index in inspect(connection).get_indexes(table):
                 for option, value in index.get("dialect_options", {}).items():
                     if option.endswith("_where"):
@@ -76,6 +76,7 @@ async def test_partial_indexes_are_partial_on_the_database(empty_url):
         "uq_stream_keys_active": "revoked_at is null",
         "uq_publications_open": "ended_at is null",
         "uq_product_pins_shown": "media_until is null",
+        "uq_rehearsals_running": "ended_at is null",
     }
 
 

@@ -22,6 +22,7 @@ from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.playback import PlaybackGate, PlaybackTokens
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey
+from controller.composition.access import facts_from
 from controller.composition.outreach_api import outreach_operations
 from controller.composition.uploads import MediaParts, build_media
 from controller.domain.announcements import NoRoom
@@ -34,6 +35,7 @@ from controller.domain.recordings import (
     RecordingStore,
     RetentionRules,
 )
+from controller.domain.rehearsals import RehearsalService, RehearsalStore
 from controller.domain.showcase import Moment, ShowcaseService
 from controller.domain.streams import Stream
 from controller.errors import NothingToSave
@@ -82,6 +84,18 @@ class FakePublishing:
         self.disconnected.append((stream_id, reason))
 
 
+@dataclass
+class FakeRehearsalMedia:
+    """The media side of rehearsals: keeps what it was told, and forgets the row."""
+
+    rehearsals: RehearsalStore
+    ended: list[tuple[UUID, str]] = field(default_factory=list)
+
+    async def end(self, rehearsal_id: UUID, reason: str) -> None:
+        self.ended.append((rehearsal_id, reason))
+        await self.rehearsals.forget(rehearsal_id)
+
+
 class NoSessions:
     """A SessionMonitor without encoders."""
 
@@ -89,6 +103,7 @@ class NoSessions:
         return None
 
 
+REHEARSAL_S = 1800.0
 RULES = RetentionRules(keep_days=30, save_hours=2.0)
 
 
@@ -196,6 +211,7 @@ class RunningApi:
     queue: FakeQueue
     folder: Path
     clips: FakeClipSource
+    rehearsing: FakeRehearsalMedia
 
     async def call(
         self, method: str, path: str, by: Person | None = None, json=None, **options
@@ -254,6 +270,7 @@ def dependencies(
     publishing: FakePublishing,
     media: MediaParts,
     jobs: QueueingDesk,
+    rehearsal_media: FakeRehearsalMedia,
 ) -> ApiDependencies:
     keys = StreamKeys(StreamKeyVault(KEY_SECRET), stores.keys)
     tokens = PlaybackTokens(KEY_SECRET, TTL_S, clock)
@@ -270,12 +287,15 @@ def dependencies(
         keys=keys,
         authenticator=Authenticator(bearer, stores.users, limiter),
         playback_tokens=tokens,
-        playback_authorizer=PlaybackGate(stores.streams.playback_facts, tokens, time.monotonic),
+        playback_authorizer=PlaybackGate(facts_from(stores), tokens, time.monotonic),
         publishing=publishing,
         sessions=NoSessions(),
         coaches=NoCoaches(),
         recordings=RecordingService(
             stores.streams, stores.recordings, FakeRecordings(stores.recordings), RULES
+        ),
+        rehearsals=RehearsalService(
+            stores.streams, stores.rehearsals, keys, rehearsal_media, REHEARSAL_S
         ),
         announcer=NoRoom(),
         pins=ShowcaseService(stores.streams, stores.showcase, timeline, NoRoom(), clock),
@@ -309,7 +329,9 @@ async def run_api(
     queue, folder = FakeQueue(), TemporaryDirectory(prefix="golive-api-")
     media = local_media(stores, clock, queue, Path(folder.name))
     desk = QueueingDesk(stores.jobs, queue, uuid4)
-    deps = replace(dependencies(stores, clock, publishing, media, desk), **changed)
+    rehearsing = FakeRehearsalMedia(stores.rehearsals)
+    deps = dependencies(stores, clock, publishing, media, desk, rehearsing)
+    deps = replace(deps, **changed)
     # Who is refused in the middle of a large body is not waited for.
     options = {"access_log": None, "lingering_time": 0.5, **(runner or {})}
     served = web.AppRunner(create_api(deps), **options)
@@ -331,6 +353,7 @@ async def run_api(
                 queue,
                 Path(folder.name),
                 deps.clip_source,
+                rehearsing,
             )
     finally:
         await served.cleanup()

@@ -22,6 +22,8 @@ INTAKE = IntakeHealth(
     audio_codec="aac",
     has_b_frames=True,
     pace=0.98765,
+    width=1920,
+    height=1080,
 )
 
 
@@ -75,6 +77,8 @@ async def test_the_host_reads_how_the_encoder_fares(sqlite_factory):
             "audioCodec": "aac",
             "hasBFrames": True,
             "pace": 0.988,
+            "width": 1920,
+            "height": 1080,
         },
         "parts": {"listed": 50, "late": 2, "latenessSeconds": 0.1236},
         "advice": [

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
+from controller.domain.rehearsals import is_rehearsal
 from controller.errors import FieldError, InvalidRequest, MalformedJson, PayloadTooLarge
 from controller.hub.cmcd import read_request
 from controller.hub.commands import read_stream_id
@@ -48,7 +49,7 @@ class PlayerSessions:
 
     def open(self, stream_id: str, offered: str, request: PlayerRequest) -> str:
         """See ingest's `ViewingSessions.open`."""
-        stream = _uuid(stream_id)
+        stream = _counted(stream_id)
         if stream is None:
             return ""
         if offered and self._sessions.read(stream, offered) is not None:
@@ -58,7 +59,7 @@ class PlayerSessions:
 
     def seen(self, stream_id: str, session: str, request: PlayerRequest) -> None:
         """See ingest's `ViewingSessions.seen`."""
-        stream = _uuid(stream_id)
+        stream = _counted(stream_id)
         if stream is not None:
             self._watchers.seen(stream, session, lambda: self._country_of(request))
             told = read_request(request.query, request.headers)
@@ -147,8 +148,10 @@ def _checked(beacon: _Beacon) -> _Beacon:
     return beacon
 
 
-def _uuid(text: str) -> UUID | None:
+def _counted(stream_id: str) -> UUID | None:
+    """The stream whose viewers are counted; a rehearsal's only one is its host."""
     try:
-        return UUID(text)
+        stream = UUID(stream_id)
     except ValueError:
         return None
+    return None if is_rehearsal(stream) else stream

@@ -1,6 +1,6 @@
 "use strict";
 
-// The host's page: what the encoder sends, and what to change. The token comes with the address'
+// The host's page: what the encoder sends, and what to change; rehearsals. The token comes with the address'
 // fragment, which is sent to nobody, or is typed in; it stays in this tab.
 
 const POLL_MS = 2000;
@@ -25,7 +25,9 @@ function say(text) {
 function showFigures(intake) {
   byId("figures").hidden = !intake;
   if (!intake) return;
-  byId("video").textContent = intake.videoCodec ? `${intake.videoCodec}, ${mega(intake.videoBitrate)}` : "none";
+  const size = intake.width ? `${intake.width} × ${intake.height}, ` : "";
+  const picture = `${size}${intake.videoCodec}, ${mega(intake.videoBitrate)}`;
+  byId("video").textContent = intake.videoCodec ? picture : "none";
   byId("frames").textContent = `${intake.frameRate.toFixed(1)} a second`;
   byId("gop").textContent = `every ${intake.gopSeconds.toFixed(1)} s`;
   byId("audio").textContent = intake.audioCodec ? `${intake.audioCodec}, ${mega(intake.audioBitrate)}` : "none";
@@ -58,33 +60,80 @@ function show(health) {
   byId("advice").replaceChildren(...advice.map(item));
 }
 
+function call(method, what) {
+  return fetch(`/api/v1/streams/${encodeURIComponent(streamId)}${what}`, {
+    method,
+    headers: { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` },
+    cache: "no-store",
+  });
+}
+
+const rehearsal = new Rehearsal((method) => call(method, "/rehearsal"), pollNow);
+
+let isScheduled = true; // until it is known
+
+// Whether a rehearsal runs; its figures are shown.
+async function lookAtRehearsal() {
+  const answer = await call("GET", "/rehearsal");
+  if (answer.ok) {
+    const { data } = await answer.json();
+    rehearsal.take(data);
+    show(data);
+    return true;
+  }
+  if (rehearsal.isOn && answer.status === 404) {
+    rehearsal.over();
+    rehearsal.note("The rehearsal is over.");
+  }
+  const stream = await call("GET", "");
+  if (stream.ok) {
+    isScheduled = (await stream.json()).data.status === "scheduled";
+    rehearsal.offer(isScheduled);
+  }
+  return false;
+}
+
+// The encoder's figures, in the rehearsal or on air; whether to ask again.
+async function look() {
+  if (isScheduled && (await lookAtRehearsal())) return true;
+  const answer = await call("GET", "/health");
+  if (answer.ok) {
+    show((await answer.json()).data);
+    return true;
+  }
+  if (answer.status === 401) {
+    sessionStorage.removeItem(KEY);
+    byId("sign-in").hidden = false;
+    say("This token is not, or no longer, good.");
+    return false;
+  }
+  say(answer.status === 404 ? "There is no such stream." : "This stream is not yours.");
+  return answer.status === 503;
+}
+
+let timer = 0;
+let turn = 0;
+
 async function poll() {
-  const token = sessionStorage.getItem(KEY);
-  byId("sign-in").hidden = Boolean(token);
-  if (!token) {
+  const mine = (turn += 1);
+  const isSignedIn = Boolean(sessionStorage.getItem(KEY));
+  byId("sign-in").hidden = isSignedIn;
+  if (!isSignedIn) {
     say("Say who you are: only the host sees this page.");
     return;
   }
+  let isAgain = true;
   try {
-    const answer = await fetch(`/api/v1/streams/${encodeURIComponent(streamId)}/health`, {
-      headers: { Authorization: `Bearer ${token}` },
-      cache: "no-store",
-    });
-    if (answer.ok) {
-      show((await answer.json()).data);
-    } else if (answer.status === 401) {
-      sessionStorage.removeItem(KEY);
-      byId("sign-in").hidden = false;
-      say("This token is not, or no longer, good.");
-      return;
-    } else {
-      say(answer.status === 404 ? "There is no such stream." : "This stream is not yours.");
-      if (answer.status !== 503) return;
-    }
+    isAgain = await look();
   } catch {
     // The server is being restarted.
   }
-  setTimeout(poll, POLL_MS);
+  if (isAgain && mine === turn) timer = setTimeout(poll, POLL_MS);
+}
+
+function pollNow() {
+  clearTimeout(timer);
+  poll();
 }
 
 byId("sign-in").addEventListener("submit", (event) => {

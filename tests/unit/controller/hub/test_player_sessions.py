@@ -1,9 +1,11 @@
 """What a playlist's request tells: that somebody watches, from where, and how it goes."""
 
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import pytest
 
+from controller.domain.rehearsals import new_rehearsal_id
 from controller.hub.endpoint.players import PlayerSessions
 from controller.hub.guests import GUEST_COOKIE, GuestSessions
 from tests.unit.controller.hub.doubles import Installation, idle
@@ -78,3 +80,16 @@ def test_nonsense_is_nobody_and_a_browser_is_the_guest_of_its_cookie(place, play
     session = players.open(str(stream.id), "bad", Asked(cookies={GUEST_COOKIE: guest.token}))
     assert place.sessions.read(stream.id, session).viewer == guest.viewer
     assert players.open(str(stream.id), session, Asked()) == session
+
+
+async def test_who_watches_a_rehearsal_is_not_counted(place, players):
+    rehearsal_id, stream = new_rehearsal_id(), place.streams.add()
+    session = place.sessions.issue(rehearsal_id, str(uuid4()))
+    told = Asked(query={"CMCD": 'sid="a",su,ot=m'})
+    for offered in ("", session):
+        assert players.open(str(rehearsal_id), offered, told) == ""
+        players.seen(str(rehearsal_id), offered, told)
+    assert (len(place.watchers), len(place.service.quality)) == (0, 0)
+    assert place.watchers.statistics.refused == 0
+    players.seen(str(stream.id), players.open(str(stream.id), "", told), told)
+    assert (len(place.watchers), len(place.service.quality)) == (1, 1)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from controller.domain.coach import AdviceCode
+from controller.domain.rehearsals import new_rehearsal_id
 from controller.domain.session_health import IntakeHealth, PartHealth, SessionHealth
 from controller.publishing.coaching import Coaching
 
@@ -53,3 +54,16 @@ async def test_the_host_is_told_and_told_again_when_the_encoder_has_gone():
     await coaching.look()
     assert told.changes[1:] == [(stream_id, AdviceCode.LONG_GOP, False)]
     assert coaching.advice_of(stream_id) == []
+
+
+async def test_a_rehearsal_is_coached_and_no_room_hears_of_it():
+    sessions, told = Sessions(), Told()
+    coaching = Coaching(sessions, told, Clock(), 2.0)
+    rehearsal_id = new_rehearsal_id()
+    sessions.intakes = {rehearsal_id: LONG_GOP}
+    for _ in range(5):
+        await coaching.look()
+    assert [one.code for one in coaching.advice_of(rehearsal_id)] == [AdviceCode.LONG_GOP]
+    del sessions.intakes[rehearsal_id]
+    await coaching.look()
+    assert told.changes == []
