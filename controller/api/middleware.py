@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from controller.api.client_address import ClientAddress
@@ -28,9 +28,10 @@ EXPOSED_HEADERS = (
     "X-Request-ID"
 )
 PREFLIGHT_LIFE_S = 7200
-_SERVER_ERROR = 500
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _API = "/api/"
 _BEACONS = frozenset({"/api/v1/streams/{stream_id}/watching"})
+_STREAM = "/api/v1/streams/{stream_id}"
 _IDS = ("stream_id", "job_id")
 PROBLEM_CODE = web.RequestKey("problem_code", str)
 
@@ -45,7 +46,7 @@ def observe_requests(
 ) -> Middleware:
     """Outermost: gives the request its id, logs in one line what it came to, and calls
     `on_answered` with method, route, status and seconds. Routes only, never addresses: those may
-    carry a token. What players ask for again and again is told at debug.
+    carry a token. What players and pages ask for again and again is told at debug.
     """
 
     @web.middleware
@@ -56,8 +57,8 @@ def observe_requests(
             duration_s, route = time.perf_counter() - started, _route_of(request)
             if on_answered is not None:
                 on_answered(request.method, route, response.status, duration_s)
-            is_asked_again = not route.startswith(_API) or route in _BEACONS
-            log = _log.debug if is_asked_again else _log.info
+            is_routine = _is_asked_again(request.method, route, response.status)
+            log = _log.debug if is_routine else _log.info
             if response.status >= _SERVER_ERROR:
                 log = _log.warning
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
@@ -76,6 +77,13 @@ def observe_requests(
             return response
 
     return middleware
+
+
+def _is_asked_again(method: str, route: str, status: int) -> bool:
+    """Media, beacons, and the state of a stream, which every watch page reads every two seconds."""
+    if not route.startswith(_API) or route in _BEACONS:
+        return True
+    return method == hdrs.METH_GET and route == _STREAM and status < _CLIENT_ERROR
 
 
 def answer_problems() -> Middleware:

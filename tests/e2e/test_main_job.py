@@ -52,6 +52,7 @@ def test_the_watch_page_plays_a_live_stream_close_to_its_edge(server, on_air, br
     assert watched.latency_s <= 2.0, watched
 
 
+@pytest.mark.alone
 def test_the_watch_page_falls_back_when_it_has_come_too_near_to_live(server, on_air, browser):
     with browser.watch_page(server.watch(on_air.id)) as page:
         page.wait_playing()

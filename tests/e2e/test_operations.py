@@ -376,9 +376,7 @@ def test_a_request_is_one_line_with_its_id_in_every_log(server, certificate):
 
     assert headers_of(answer)["x-request-id"] == name
     wait_until(lambda: name in log.read_text(), 15, "nginx's line")
-    lines = [e for e in server.events("request_answered") if e["request_id"] == name]
-    assert len(lines) == 1
-    told = lines[0]
+    (told,) = lines_of(server, name)
     assert (told["method"], told["route"]) == ("GET", "/api/v1/streams/{stream_id}")
     assert (told["status"], told["code"]) == (404, "stream_not_found")
     assert (told["stream_id"], told["address"]) == (stream, "127.0.0.1")
@@ -389,6 +387,21 @@ def test_a_request_is_one_line_with_its_id_in_every_log(server, certificate):
         samples(server)["golive_http_requests_total", "/api/v1/streams/{stream_id}", "404", "GET"]
         >= 1
     )
+
+
+def test_what_pages_ask_for_again_and_again_does_not_fill_the_log(server, certificate):
+    for name, stream in (
+        ("a-page-asks", server.live_stream("watched").id),
+        ("somebody-asks", "11111111-2222-4333-8444-555555555555"),
+    ):
+        address = f"{https(server)}/api/v1/streams/{stream}"
+        curl("--cacert", str(certificate.chain), "-H", f"X-Request-ID: {name}", address)
+    wait_until(lambda: lines_of(server, "somebody-asks"), 15, "the refused one's line")
+    assert lines_of(server, "a-page-asks") == []
+
+
+def lines_of(server, request_id):
+    return [e for e in server.events("request_answered") if e["request_id"] == request_id]
 
 
 def test_a_trace_leads_from_the_hook_of_ffmpeg_to_the_first_part(traces, published):

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.support.pushers import Clip, Pusher, make_clip
 from tests.support.servers import GoliveServer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 PICTURES = os.environ.get("GOLIVE_TEST_PICTURES_DIR", "")
 """Where pictures of the page go, for whoever wants to look at them."""

@@ -19,7 +19,7 @@ from tests.support.pushers import Pusher, count_frames, make_clip, push_refused
 from tests.support.servers import GoliveServer, golive_server
 from tests.support.webrtc import WATCH_OFFER, http, post_offer, webrtc_browser
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 SHORT_S = 10
 READY = {"camera_ready": True, "checklist_complete": True}

@@ -24,7 +24,7 @@ from tests.support.releases import build_wheel, running_from, successor, unpack
 from tests.support.rtmp_publisher import RtmpPublication
 from tests.support.servers import golive_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 STREAMS = 5
 LONGEST_WAIT_S = float(os.environ.get("GOLIVE_TEST_UPGRADE_WAIT_S", "60"))
