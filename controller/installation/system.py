@@ -69,8 +69,8 @@ class System:
         while self._children(unit) & before or self._property(unit, "ActiveState") != "active":
             if time.monotonic() > deadline_s:
                 raise InstallationError(
-                    f"{unit} goes on with the release before: journalctl -u {unit} says why; then "
-                    "golive install again"
+                    f"{unit} goes on with the release before: journalctl -u {unit} says why; once "
+                    f"that is mended, systemctl kill --kill-whom=main --signal=SIGUSR2 {unit}"
                 )
             time.sleep(_POLL_S)
 
