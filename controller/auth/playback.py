@@ -10,7 +10,6 @@ import base64
 import binascii
 import hmac
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,8 +31,6 @@ LONGEST_DECISION_S = 15
 _EXPIRY_BYTES = 6
 _SIGNATURE_BYTES = 18
 _STEPS_PER_LIFE = 10
-_FACTS_LIFE_S = 10.0
-_FACTS_KEPT = 4096
 
 
 class PlaybackTokens:
@@ -99,34 +96,14 @@ def authorize_playback(
 
 
 class PlaybackGate:
-    """The `PlaybackAuthorizer`: `authorize_playback` with the facts looked up and remembered.
-
-    The audience is fixed before there is any media, so facts that are ten seconds old are good.
-    """
+    """The `PlaybackAuthorizer`: `authorize_playback` with the facts looked up."""
 
     def __init__(
-        self,
-        facts: Callable[[UUID], Awaitable[PlaybackFacts | None]],
-        tokens: PlaybackTokens,
-        monotonic: Callable[[], float],
+        self, facts: Callable[[UUID], Awaitable[PlaybackFacts | None]], tokens: PlaybackTokens
     ) -> None:
-        self._look_up = facts
+        self._facts = facts
         self._tokens = tokens
-        self._monotonic = monotonic
-        self._known: OrderedDict[UUID, tuple[float, PlaybackFacts | None]] = OrderedDict()
 
     async def authorize(self, stream_id: UUID, token: str | None) -> PlaybackDecision:
         """The decision about a request for the stream's media; StoreUnavailable."""
         return authorize_playback(await self._facts(stream_id), token, self._tokens)
-
-    async def _facts(self, stream_id: UUID) -> PlaybackFacts | None:
-        now = self._monotonic()
-        known = self._known.get(stream_id)
-        if known is not None and now - known[0] <= _FACTS_LIFE_S:
-            return known[1]
-        facts = await self._look_up(stream_id)
-        self._known[stream_id] = (now, facts)
-        self._known.move_to_end(stream_id)
-        while len(self._known) > _FACTS_KEPT:
-            self._known.popitem(last=False)
-        return facts

@@ -14,6 +14,7 @@ from controller.auth.bearer import BearerTokens, TokenRules
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.jwks_client import JwksClient
 from controller.auth.playback import PlaybackGate, PlaybackTokens
+from controller.auth.playback_facts import RememberedFacts
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey, JwksKeys, VerificationKeys
 from controller.domain.access import PlaybackFacts
@@ -55,12 +56,14 @@ async def build_access(
     allowance = FailureAllowance.a_minute(settings.failures_per_minute)
     failures = FailureLimiter(allowance, time.monotonic)
     playback = PlaybackTokens(secrets.keys, settings.playback_token_ttl_s, clock)
+    facts = RememberedFacts(facts_from(stores), time.monotonic)
+    stack.push_async_callback(facts.close)
     return Access(
         secrets=secrets,
         authenticator=Authenticator(tokens, stores.users, failures),
         stream_keys=StreamKeys(StreamKeyVault(secrets.keys), stores.keys),
         playback_tokens=playback,
-        playback_gate=PlaybackGate(facts_from(stores), playback, time.monotonic),
+        playback_gate=PlaybackGate(facts.get, playback),
         failures=failures,
     )
 

@@ -20,6 +20,7 @@ from controller.auth.authenticator import Authenticator
 from controller.auth.bearer import BearerTokens, TokenRules
 from controller.auth.failure_limit import FailureAllowance, FailureLimiter
 from controller.auth.playback import PlaybackGate, PlaybackTokens
+from controller.auth.playback_facts import RememberedFacts
 from controller.auth.stream_keys import StreamKeys, StreamKeyVault
 from controller.auth.verification_keys import ConfiguredKey
 from controller.composition.access import facts_from
@@ -287,7 +288,9 @@ def dependencies(
         keys=keys,
         authenticator=Authenticator(bearer, stores.users, limiter),
         playback_tokens=tokens,
-        playback_authorizer=PlaybackGate(facts_from(stores), tokens, time.monotonic),
+        playback_authorizer=PlaybackGate(
+            RememberedFacts(facts_from(stores), time.monotonic).get, tokens
+        ),
         publishing=publishing,
         sessions=NoSessions(),
         coaches=NoCoaches(),

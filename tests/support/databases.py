@@ -13,12 +13,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import psutil
 import pytest
 
 from controller.stores.migration import migrate
@@ -67,10 +69,11 @@ def free_port() -> int:
 class PostgresServer:
     """A throw-away server; `create` gives the URL of a fresh database."""
 
-    def __init__(self, folder: Path, port: int, process: subprocess.Popen) -> None:
+    def __init__(self, folder: Path, bin_folder: Path) -> None:
         self._folder = folder
-        self._port = port
-        self._process = process
+        self._bin = bin_folder
+        self._port = free_port()
+        self._process = self._launch()
         self._template: str | None = None
 
     @classmethod
@@ -87,27 +90,25 @@ class PostgresServer:
             cwd="/",
             **as_whom,
         )
-        port = free_port()
+        return cls(folder, bin_folder)
+
+    def _launch(self) -> subprocess.Popen:
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *die_with_parent(),
-                    *(bin_folder / "postgres", "-D", data, "-k", folder, "-p", str(port)),
-                    *options,
-                ],
+        place = ("-D", self._folder / "data", "-k", self._folder, "-p", str(self._port))
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*die_with_parent(), self._bin / "postgres", *place, *options],
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                **as_whom,
+                **unprivileged(),
             )
-        server = cls(folder, port, process)
-        server._wait_until_ready(bin_folder)
-        return server
+        self._wait_until_ready()
+        return self._process
 
-    def _wait_until_ready(self, bin_folder: Path) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S
-        question = [bin_folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        question = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         while subprocess.run(question, check=False).returncode != 0:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 log = (self._folder / "log").read_text(errors="replace")
@@ -116,10 +117,31 @@ class PostgresServer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGQUIT)  # its data folder is thrown away
-            self._process.wait(timeout=START_LIMIT_S)
+        self.crash()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def crash(self) -> None:
+        """End at once, without a checkpoint; `start_again` recovers what was committed."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(timeout=START_LIMIT_S)
+
+    def start_again(self) -> None:
+        """On the same folder and port, after `crash`."""
+        self._launch()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Within the block it takes connections and answers nothing."""
+        frozen = [*psutil.Process(self._process.pid).children(recursive=True)]
+        frozen.insert(0, psutil.Process(self._process.pid))
+        for process in frozen:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(frozen):
+                process.resume()
 
     def url(self, database: str) -> str:
         return f"postgresql://golive@127.0.0.1:{self._port}/{database}"

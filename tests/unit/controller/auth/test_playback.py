@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from controller.auth.playback import (
     LONGEST_DECISION_S,
     TOKEN_PATTERN,
-    PlaybackGate,
     PlaybackTokens,
     authorize_playback,
 )
@@ -108,20 +107,3 @@ def test_without_a_token_the_facts_decide(known, refusal):
     for token in (None, ""):
         decision = authorize_playback(known, token, tokens)
         assert (decision.allowed, decision.refusal) == (refusal is None, refusal)
-
-
-async def test_facts_are_asked_for_once_in_a_while():
-    asked, now = [], [0.0]
-    stream = facts(Audience.EVERYONE)
-
-    async def look_up(stream_id):
-        asked.append(stream_id)
-        return stream
-
-    gate = PlaybackGate(look_up, PlaybackTokens(SECRET, 900, Clock()), lambda: now[0])
-    for _request in range(5):
-        assert (await gate.authorize(stream.stream_id, None)).allowed
-    assert len(asked) == 1
-    now[0] = 11.0
-    await gate.authorize(stream.stream_id, None)
-    assert len(asked) == 2
