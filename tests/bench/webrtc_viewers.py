@@ -20,13 +20,21 @@ from aiortc.codecs.base import Decoder
 from aiortc.mediastreams import MediaStreamError
 
 _RATE = 90_000
+_STAMPS = 1 << 32
+"""How many RTP timestamps there are; they begin anywhere (RFC 3550, 5.1)."""
 
 
 class _Arrivals(Decoder):
     """Stands in for a decoder: notes which picture came when."""
 
+    def __init__(self) -> None:
+        self._first: int | None = None
+
     def decode(self, encoded_frame):
-        return [(encoded_frame.timestamp / _RATE, time.monotonic())]
+        if self._first is None:
+            self._first = encoded_frame.timestamp
+        since = (encoded_frame.timestamp - self._first + _STAMPS // 2) % _STAMPS - _STAMPS // 2
+        return [(since / _RATE, time.monotonic())]
 
 
 class _Viewer:
