@@ -5,11 +5,13 @@ It outlives sessions: an encoder that reconnects, or a worker that is restarted,
 
 import time
 from collections import deque
+from concurrent.futures import Executor
 from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
 from ingest.journal_entries import Checkpoint, StreamFinished
+from ingest.session.file_removal import FileRemoval
 from ingest.session.health import Lateness, LatenessMeter
 from ingest.settings import Thrift
 from ingest.vod.journal import JournalReader, JournalWriter
@@ -30,7 +32,8 @@ class _Expired(NamedTuple):
 class StreamMedia:
     """The folder of one stream, its live window and, when it is recorded, its recorder.
 
-    keeps_files: without a recorder, whether segments stay when they leave the window.
+    threads: remove files. keeps_files: without a recorder, whether segments stay when they leave
+    the window.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class StreamMedia:
         folder: Path,
         dvr_window_s: float,
         recorder: Recorder | None,
+        threads: Executor,
         *,
         keeps_files: bool = False,
     ) -> None:
@@ -50,7 +54,7 @@ class StreamMedia:
         self._thrift = Thrift.NONE
         self._reader = JournalReader(folder)
         self._end = JournalEnd()
-        self._store = SegmentStore(folder)
+        self._removal = FileRemoval(SegmentStore(folder), threads)
         self._expired: deque[_Expired] = deque()
         self._lateness = LatenessMeter()
         self._read_before = False
@@ -97,19 +101,16 @@ class StreamMedia:
         A file that expires now was announced before now, so it is recorded when the recorder has
         come to where the journal ends now.
         """
-        kept = []
+        kept: list[str] = []
+        free: list[str] = []
         for name in self.window.take_expired():
-            if self._is_needed(name):
-                kept.append(name)
-            else:
-                self._store.remove(name)
-        if self.recorder is None:
-            return
-        if kept:
-            self._expired.append(_Expired(self._reader.offset, tuple(kept)))
-        while self._expired and self._expired[0].offset <= self.recorder.offset:
-            for name in self._expired.popleft().names:
-                self._store.remove(name)
+            (kept if self._is_needed(name) else free).append(name)
+        if self.recorder is not None:
+            if kept:
+                self._expired.append(_Expired(self._reader.offset, tuple(kept)))
+            while self._expired and self._expired[0].offset <= self.recorder.offset:
+                free += self._expired.popleft().names
+        self._removal.remove(free)
 
     def _is_needed(self, name: str) -> bool:
         """Whether a file that left the window is needed for the recording, now or afterwards."""
@@ -136,6 +137,7 @@ class StreamMedia:
 
     def close(self) -> None:
         """Close the journal, and the recorder's."""
+        self._removal.flush()
         self._reader.close()
         if self.recorder is not None:
             self.recorder.close()

@@ -21,6 +21,7 @@ from ingest.session.state import SessionState
 from ingest.session.stream_media import StreamMedia
 from ingest.session.worker_process import WorkerPool
 from ingest.settings import Keep, PackagingSettings, RecordingPlan, Thrift
+from ingest.vod.daemon_threads import DaemonThreads
 from ingest.vod.publisher import Vod, publish_vod
 from ingest.vod.recorder import Recorder
 from ingest.vod.uploader import Uploader
@@ -64,6 +65,7 @@ class SessionSupervisor:
         self._listeners: list[StateListener] = []
         self._workers = WorkerPool()
         self._packagers = PackagerPool(nursery=nursery)
+        self._removers = DaemonThreads(1, "remove")
         self._media: dict[str, StreamMedia] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -159,7 +161,12 @@ class SessionSupervisor:
                 recorder = Recorder(stream_id, folder, self._uploader, private=plan.private)
             keeps_files = plan.keep is Keep.FILES
             media = StreamMedia(
-                stream_id, folder, self._dvr_window_s, recorder, keeps_files=keeps_files
+                stream_id,
+                folder,
+                self._dvr_window_s,
+                recorder,
+                self._removers,
+                keeps_files=keeps_files,
             )
             media.economize(self._thrift)
             media.refresh()
@@ -280,6 +287,7 @@ class SessionSupervisor:
         await self._packagers.close()
         for media in self._media.values():
             media.close()
+        self._removers.shutdown()  # what is left is removed once the next daemon has read on
 
     async def _run(self, session: Session) -> None:
         stream_id = session.spec.stream_id

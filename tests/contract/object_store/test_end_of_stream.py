@@ -11,6 +11,7 @@ from ingest.session.stream_media import StreamMedia
 from ingest.vod.publisher import publish_vod
 from ingest.vod.recorder import Recorder
 from tests.contract.object_store.conftest import s3_store
+from tests.support.executors import AtOnce
 from tests.support.media_values import JournalScript
 from tests.unit.ingest.vod.doubles import uploading, write
 
@@ -49,7 +50,7 @@ async def end_of(segments, root, store, url) -> float:
     took = []
     async with uploading(root / "uploads.db", early) as uploader:
         recorder = Recorder("show", folder, uploader)
-        media = StreamMedia("show", folder, 600.0, recorder)
+        media = StreamMedia("show", folder, 600.0, recorder, AtOnce())
         media.refresh()
         await recorder.catch_up()
         await recorder.stored(120)

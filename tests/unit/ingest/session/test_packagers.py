@@ -31,6 +31,7 @@ from ingest.session.worker_process import WorkerPool
 from ingest.settings import PackagingSettings
 from ingest.vod.journal import JournalReader
 from ingest.vod.recovery import read_end
+from tests.support.executors import AtOnce
 from tests.support.flv import flv_file
 from tests.support.inputs import Encoders
 
@@ -144,7 +145,7 @@ def test_messages_survive_the_socket():
 
 def make_session(tmp_path, spool, probe, packagers, workers, states):
     folder = tmp_path / "show"
-    media = StreamMedia("show", folder, 600.0, None)
+    media = StreamMedia("show", folder, 600.0, None, AtOnce())
     spec = SessionSpec("show", "s_1", "rtmp://127.0.0.1:1/live/s_1", spool)
     return Session(
         spec,

@@ -10,6 +10,7 @@ from ingest.session.stream_media import StreamMedia
 from ingest.vod.local_store import LocalObjectStore
 from ingest.vod.publisher import publish_vod
 from ingest.vod.recorder import Recorder
+from tests.support.executors import AtOnce
 from tests.support.media_values import JournalScript
 from tests.unit.ingest.vod.doubles import MemoryStore, uploading, write
 
@@ -98,7 +99,7 @@ async def test_a_store_that_is_away_for_long_loses_nothing(folder, ledger, store
     script = JournalScript()
     async with uploading(ledger, store, connections=1) as uploader:
         recorder = Recorder("show", folder, uploader)
-        media = StreamMedia("show", folder, 12.0, recorder)
+        media = StreamMedia("show", folder, 12.0, recorder, AtOnce())
         write(folder, script.start())
         await record(recorder)
         media.refresh()
@@ -125,7 +126,7 @@ async def test_files_that_left_the_window_are_removed_once_they_are_recorded(
     script, store = JournalScript(), LocalObjectStore(tmp_path / "objects")
     async with uploading(ledger, store) as uploader:
         recorder = Recorder("show", folder, uploader)
-        media = StreamMedia("show", folder, 12.0, recorder)
+        media = StreamMedia("show", folder, 12.0, recorder, AtOnce())
         write(folder, script.start())
         for _ in range(60):
             write(folder, script.segment())
