@@ -128,6 +128,7 @@ def assert_intact(server, stream):
     assert "#EXT-X-DISCONTINUITY\n" in text
 
 
+@pytest.mark.alone
 def test_a_disk_that_fills_costs_no_live_stream(tmp_path, clip, browser):
     settings = {"GOLIVE_SPACE_STEPS_PCT": json.dumps(STEPS_PCT)}
     with small_disk(tmp_path / "data") as disk, golive_server(disk.path, settings) as server:

@@ -31,11 +31,17 @@ class Outcome:
     error: str
 
 
-def mutate(tags: list[FlvTag], dice: random.Random) -> bytes:
-    """A spool file of these tags with a few things wrong."""
+def mutate_tags(tags: list[FlvTag], dice: random.Random) -> list[FlvTag]:
+    """These tags with a few things wrong."""
     tags = list(tags)
     for _ in range(dice.randint(0, 6)):
         _TAG_MUTATIONS[dice.randrange(len(_TAG_MUTATIONS))](tags, dice)
+    return tags
+
+
+def mutate(tags: list[FlvTag], dice: random.Random) -> bytes:
+    """A spool file of these tags with a few things wrong."""
+    tags = mutate_tags(tags, dice)
     data = bytearray(FILE_HEADER + b"".join(map(flv_tag, tags)))
     for _ in range(dice.choice((0, 0, 1, 3, 40))):
         data[dice.randrange(13, len(data))] ^= 1 << dice.randrange(8)

@@ -12,6 +12,7 @@ _HANDSHAKE = 1536
 _STEP_TIMEOUT_S = 20.0
 _EXTENDED = 0xFFFFFF
 _CHUNK_STREAMS = {AUDIO: 5, VIDEO: 6, SCRIPT: 4}
+_OTHER_CHUNK_STREAM = 7
 _WRITE_AHEAD = 1 << 18
 
 
@@ -60,7 +61,7 @@ class RtmpPublication:
         """Send a message with its own stamp, modulo 2^32; waits while nginx does not read."""
         stamp = tag.time_ms % (1 << 32)
         data = _amf("@setDataFrame") + tag.data if tag.kind == SCRIPT else tag.data
-        stream = _CHUNK_STREAMS[tag.kind]
+        stream = _CHUNK_STREAMS.get(tag.kind, _OTHER_CHUNK_STREAM)
         extended = struct.pack(">I", stamp) if stamp >= _EXTENDED else b""
         head = _head(stream, min(stamp, _EXTENDED), len(data), tag.kind, 1)
         self._writer.write(head + extended + chunked(stream, data, extended))
@@ -75,6 +76,11 @@ class RtmpPublication:
     async def wait_closed(self) -> None:
         """Until nginx closes the connection."""
         await asyncio.wait({self._discarding})
+
+    async def abort(self) -> None:
+        """Break the connection off, with whatever nginx has not read."""
+        self._writer.transport.abort()
+        await self.wait_closed()
 
     async def close(self) -> None:
         """Close in good order: nginx has read everything when this returns."""
