@@ -220,7 +220,8 @@ class Segmenter:
         """`sample` comes too late for `pending` to last until then: `pending` stays until its
         segment is full. In the rest the last keyframe stands still, as few players go on without
         a picture; it is a gap unless what follows can do without what came before (`still`).
-        Audio that went on alone has cut its segments alike."""
+        Audio that went on alone has cut its segments alike, if by another clock: some of the gaps
+        may have no length."""
         limit = self._limit(track)
         usual = min(self._last_duration or track.timescale // 30, limit)
         if pending.dts + usual - track.segment_start > limit:
@@ -231,9 +232,10 @@ class Segmenter:
         self._cut_video(track, sample._replace(dts=full))
         ahead = self._audio.msn - track.msn if self._audio is not None else -1
         longest = int(self._follow_limit_s * track.timescale)
-        pieces = max(-(-(sample.dts - full) // longest), ahead + 1)
+        end = max(full, sample.dts)
+        pieces = max(-(-(end - full) // longest), ahead + 1)
         for piece in range(1, pieces + 1):
-            at = _between(full, sample.dts, piece, pieces)
+            at = _between(full, end, piece, pieces)
             if still and self._last_key and at > track.segment_start:
                 picture = Sample(track.segment_start, track.shift, True, self._last_key)
                 track.take(picture, at - track.segment_start)
