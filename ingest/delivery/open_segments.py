@@ -80,9 +80,8 @@ class OpenSegments:
             if wanted.window.ended:
                 return None
             left_s = deadline_s - self._clock.monotonic_s()
-            if left_s <= 0:
+            if left_s <= 0 or not await wanted.window.wait_change(wanted.rendition, left_s):
                 raise NotThere("the segment did not come")
-            await wanted.window.wait_change(wanted.rendition, left_s)
         if segment.period < wanted.period:
             raise NotThere("no such period")
         return segment if segment.period == wanted.period else None
