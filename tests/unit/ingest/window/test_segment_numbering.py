@@ -1,5 +1,7 @@
 """Where numbers tell when segments start (ISO/IEC 23009-1, 5.3.9.5.3), and where that breaks."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ class Encoder:
                     height=0,
                     channels=0,
                     sample_rate=0,
-                )  # fmt: skip
+                )
             )
         return self
 
@@ -56,7 +58,7 @@ class Encoder:
                     size=1,
                     independent=key,
                     sync_start=key,
-                )  # fmt: skip
+                )
             )
         self.numbering.close_segment(
             SegmentWritten(
@@ -67,7 +69,7 @@ class Encoder:
                 duration=ticks,
                 size=1,
                 parts=0 if gap else 1,
-            )  # fmt: skip
+            )
         )
         self.starts_s[self.msn] = self.at / SCALE
         self.at += ticks
@@ -178,7 +180,7 @@ def test_every_segment_is_within_half_of_where_its_number_says(lengths_s):
 def test_an_encoder_that_trembles_keeps_its_run(shakes_s):
     """Each start is off by some frames; the rhythm is kept."""
     starts_s = [2.0 * n + shake_s for n, shake_s in enumerate([0.0, 0.0, *shakes_s])]
-    lengths_s = [b - a for a, b in zip(starts_s, starts_s[1:], strict=False)]
+    lengths_s = [b - a for a, b in pairwise(starts_s)]
     assert Encoder().segments(*lengths_s).runs == [(0, 2.0)]
 
 
