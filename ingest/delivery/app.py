@@ -16,7 +16,7 @@ from aiohttp import web
 from ingest.clock import Clock
 from ingest.delivery import caching
 from ingest.delivery.held_requests import HeldRequests, SentResponse, head_of, may_be_sent
-from ingest.delivery.lateness import PartLateness
+from ingest.delivery.low_latency import LowLatencyMpds
 from ingest.delivery.open_segments import OpenSegments, Wanted
 from ingest.delivery.problems import NotInTime, NotThere, TokenNeeded, answer_problems
 from ingest.delivery.rendered import RenderedPlaylists, Variant, accepts_gzip
@@ -29,7 +29,7 @@ from ingest.manifest.hls_blocking import (
     wants_delta,
 )
 from ingest.manifest.hls_playlist import multivariant_playlist
-from ingest.manifest.low_latency_mpd import PERIOD_QUERY, low_latency_mpd
+from ingest.manifest.low_latency_mpd import PERIOD_QUERY
 from ingest.ports import PlaybackAuthorizer, ViewingSessions
 from ingest.presentation import Rendition
 from ingest.window.live_window import LiveWindow
@@ -74,7 +74,7 @@ class Delivery:
         self._viewings = viewings
         self._rendered = RenderedPlaylists()
         self._held: WeakKeyDictionary[LiveWindow, HeldRequests] = WeakKeyDictionary()
-        self._lateness: WeakKeyDictionary[LiveWindow, PartLateness] = WeakKeyDictionary()
+        self._low_latency_mpds = LowLatencyMpds(clock)
         self._open_segments = OpenSegments(live_root, clock)
 
     @property
@@ -127,24 +127,10 @@ class Delivery:
     async def low_latency_mpd(self, request: web.Request) -> web.Response:
         """The low-latency DASH manifest, once there is a finished segment of each track."""
         window = await self._window(request)
-        lateness = self._lateness.get(window)
-        if lateness is None:
-            lateness = self._lateness[window] = PartLateness(window, self._clock)
+        self._low_latency_mpds.expect(window)
         await self._first_segments(window)
-        late = lateness.ask()
         query = self._session_query(request)
-        text = low_latency_mpd(
-            window.presentation().newest(_DASH_SEGMENTS),
-            window.numbered_runs,
-            least_late_s=late.least_s,
-            most_late_s=late.most_s,
-            now_wall_s=self._clock.wall_s(),
-            time_url="../time",
-            location=query and f"low-latency.mpd{query}",
-            cues=window.cues,
-            spans=window.spans.all,
-        )
-        return _mpd_answer(text, query)
+        return _mpd_answer(self._low_latency_mpds.text(window, query), query)
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """A Media Playlist, held as its delivery directives ask.

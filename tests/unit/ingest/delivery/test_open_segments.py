@@ -6,6 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ingest.delivery import low_latency
 from ingest.delivery.open_segments import OpenSegments
 from ingest.journal_entries import StreamFinished, part_name, segment_name
 from tests.support.low_latency_rules import (
@@ -343,3 +344,25 @@ async def test_the_session_goes_on_in_the_location(aiohttp_client, tmp_path):
     answer = await client.get("/show/low-latency.mpd")
     assert "<Location>low-latency.mpd?session=good</Location>" in await answer.text()
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_mpd_is_made_once_for_all_who_ask_between_two_parts(client, stage, monkeypatch):
+    made = []
+    render = low_latency.low_latency_mpd
+    monkeypatch.setattr(
+        low_latency, "low_latency_mpd", lambda *a, **k: made.append(a) or render(*a, **k)
+    )
+    for _ in range(5):
+        await mpd(client)
+    assert len(made) == 1
+    stage.part(0)
+    await mpd(client)
+    assert len(made) == 2
+
+
+async def test_of_a_long_window_the_newest_ten_minutes_are_told(client, stage):
+    stage.window._dvr_window_s = float("inf")
+    stage.window.apply(stage.script.segments(400))
+    (period,) = (await mpd(client)).periods
+    assert (period.start_s, period.video.first) == (0.0, 0), "what was told of it stays"
+    assert (await mpd(client)).attributes["timeShiftBufferDepth"] == "PT600.000S"
