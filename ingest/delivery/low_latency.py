@@ -1,4 +1,4 @@
-"""Low-latency MPDs: rendered once per change of the window, however many ask twice a second."""
+"""Low-latency MPDs: rendered once per change of the window, however many ask each second."""
 
 from typing import NamedTuple
 from weakref import WeakKeyDictionary

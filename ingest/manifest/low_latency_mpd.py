@@ -29,14 +29,18 @@ PERIOD_QUERY = "period"
 """The query field with which a segment is asked for part by part: its Period in the journal. The
 same number is another segment where an encoder has come back meanwhile."""
 
-_UPDATE_S = 0.5
-"""A break in the numbers is to be heard of before what is buffered is played."""
+_UPDATE_S = 1.0
+"""A break in the numbers is to be heard of before what is buffered is played. dash.js asks no more
+often."""
 
 _BUFFER_S = 0.9
 """What a player has between what it plays and what it may get, beside the parts on their way:
 as much as a segment that ends early, and the MPD that tells of it, let it wait."""
 
 _PARTS_ON_THEIR_WAY = 3
+_START_S = 0.75
+"""What a player needs at most from the MPD to its first request for media."""
+
 _CATCH_UP_S = 4.0
 """A player that has fallen behind by more than this starts anew near the live edge."""
 
@@ -79,7 +83,8 @@ def low_latency_mpd(
     """
     target = max((r.target_duration_s for r in presentation.renditions), default=1)
     part_s = max((r.part_target_s for r in presentation.renditions), default=0.0)
-    latency_s = _BUFFER_S + _PARTS_ON_THEIR_WAY * part_s + max(0.0, most_late_s)
+    usual_s = _BUFFER_S + _PARTS_ON_THEIR_WAY * part_s + max(0.0, most_late_s)
+    latency_s = _from_keyframe_s(presentation, now_wall_s, usual_s)
     numbered = _numbered(presentation, runs)
     depth_s = numbered[-1].end_wall_s - numbered[0].listed_wall_s if numbered else 0.0
     started_s = presentation.started_wall_s
@@ -104,6 +109,21 @@ def low_latency_mpd(
     add_events(places, cues, spans, ended=presentation.ended)
     add_clock(mpd, time_url)
     return text_of(mpd)
+
+
+def _from_keyframe_s(presentation: Presentation, now_wall_s: float, latency_s: float) -> float:
+    """How far behind a player should begin: `latency_s`, but where that lies in a segment that has
+    no keyframe at its start, as far as the last one that has. One that began there would wait for
+    a keyframe in a Period that ends before the next."""
+    begins_s = now_wall_s - latency_s + _START_S
+    for rendition in presentation.of_kind(MediaKind.VIDEO):
+        before = (s for s in reversed(rendition.segments) if s.wall_s <= begins_s)
+        newest = next(before, None)
+        if newest is not None and not newest.independent:
+            keyed = next((segment for segment in before if segment.independent), None)
+            if keyed is not None:
+                return max(latency_s, now_wall_s - keyed.wall_s)
+    return latency_s
 
 
 def _add_service(mpd: ET.Element, latency_s: float) -> None:

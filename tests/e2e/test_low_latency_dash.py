@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.low_latency_client import PromiseKeeper
 from tests.support.low_latency_rules import read_low_latency_mpd
-from tests.support.players import DASH_JS, SHAKA
+from tests.support.players import DASH_JS, SHAKA, Watched
 from tests.support.pushers import FRAME_RATE, Clip, Pusher, count_frames
 from tests.support.servers import golive_server
 
@@ -28,6 +28,7 @@ KEYFRAMES_S = (
     *(15.2, 17.2),  # a scene cut, and the rhythm from there on
     *(23.2, 24.7, 26.2, 27.7, 29.2, 30.7, 32.2),  # none for 6 s; then a GOP of 1.5 s
 )
+JOINED_AT_S = 21.5
 WATCHED_UNTIL_S = 28.0
 PARTS_A_SEGMENT = 10
 
@@ -79,13 +80,21 @@ def test_promises_are_kept_and_players_play_through_a_broken_gop(server, breakin
         shaka_began = shaka.wait_playing()
         regular = low.watch(REGULAR_UNTIL_S - pusher.frames / FRAME_RATE)
         ordinary = usual.watch(1)
-        broken = low.watch(WATCHED_UNTIL_S - pusher.frames / FRAME_RATE)
+        before = low.watch(JOINED_AT_S - pusher.frames / FRAME_RATE)
+        joining = opened.enter_context(browser.play(DASH_JS, url))
+        joining.wait_playing()
+        behind = low.watch(WATCHED_UNTIL_S - pusher.frames / FRAME_RATE)
+        broken = Watched([*before.samples, *behind.samples])
+        joined = joining.sample()
         shaka_then = shaka.sample()
         check_answers_of_the_daemon(url)
         assert pusher.is_sending
     print(f"dash.js: {regular}\n  broken GOP: {broken}\n  ordinary MPD: {ordinary}")
+    print(f"joined between keyframes: {joined.latency_s} behind, stalls {joined.stalls}")
     print(f"Shaka: latency {shaka_then.latency_s}, stalls {shaka_then.stalls}")
     check_dash_js(regular, broken, ordinary)
+    assert (joined.stalls, joined.errors) == (0, [])
+    assert joined.latency_s > broken.latency_s + 1, "it began with the last keyframe"
     assert refused == [], "never a 404 for what was promised"
     played_s = shaka_then.current_s - shaka_began.current_s
     assert played_s > 0.9 * (shaka_then.at_s - shaka_began.at_s)

@@ -366,3 +366,18 @@ async def test_of_a_long_window_the_newest_ten_minutes_are_told(client, stage):
     (period,) = (await mpd(client)).periods
     assert (period.start_s, period.video.first) == (0.0, 0), "what was told of it stays"
     assert (await mpd(client)).attributes["timeShiftBufferDepth"] == "PT600.000S"
+
+
+async def test_who_joins_between_two_keyframes_begins_with_the_last_one(client, stage):
+    """In its Period there would be no other for who begins behind it."""
+    usual = await mpd(client)
+    stage.window.apply(stage.script.segment())  # begins with a keyframe, at 4 s
+    for _ in range(2):
+        for index in range(4):
+            stage.window.apply(stage.script.part(index, independent=False))
+        stage.window.apply(stage.script.close())
+    stage.clock.forward(10.0)
+    assert (await mpd(client)).target_s == pytest.approx(10.0 - 4.0)
+    stage.window.apply(stage.script.segments(2))
+    stage.clock.forward(4.0)
+    assert (await mpd(client)).target_s == usual.target_s, "near the edge all begin with one"
