@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from ingest.clock import Clock
 from ingest.delivery import caching
@@ -282,9 +282,10 @@ def _mpd_answer(text: str, session_query: str) -> web.Response:
 
 def _is_for_open_segments(request: web.Request) -> bool:
     """Whether it follows a low-latency MPD. A range of a segment needs all of it, and so does HEAD,
-    which tells its length."""
-    asked = _PERIOD.fullmatch(request.query.get(PERIOD_QUERY, ""))
-    return asked is not None and request.method == "GET" and "Range" not in request.headers
+    which tells its length; HTTP/1.0 has no chunks."""
+    if request.method != "GET" or "Range" in request.headers or request.version < HttpVersion11:
+        return False
+    return _PERIOD.fullmatch(request.query.get(PERIOD_QUERY, "")) is not None
 
 
 def _has_part(rendition: Rendition, number: int) -> bool:

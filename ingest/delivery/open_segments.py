@@ -91,11 +91,10 @@ class OpenSegments:
         sent_parts = sent_bytes = 0
         while (segment := _find(wanted)) is not None:
             if segment.finished:
-                self._parts.get(wanted.window, {}).pop(wanted.rendition, None)
                 return await self._send_rest(response, wanted, sent_bytes)
             for part in segment.parts[sent_parts:]:
                 data = self._part(wanted, segment, part.number)
-                if not await _write(response, data, wanted.hold_s):
+                if data is None or not await _write(response, data, wanted.hold_s):
                     return False
                 sent_bytes += len(data)
                 sent_parts += 1
@@ -122,15 +121,19 @@ class OpenSegments:
             os.close(file)
         return True
 
-    def _part(self, wanted: Wanted, segment: Segment, number: int) -> bytes:
-        """Read once for all who wait; it was written a moment ago, so the disk is not asked."""
+    def _part(self, wanted: Wanted, segment: Segment, number: int) -> bytes | None:
+        """Read once for all who wait; it was written a moment ago, so the disk is not asked. None
+        when the file is lost."""
         of_window = self._parts.setdefault(wanted.window, {})
         known = of_window.get(wanted.rendition)
         if known is None or known.msn != segment.msn:
             known = of_window[wanted.rendition] = _OpenParts(segment.msn, {})
         if number not in known.bytes:
             folder = self._live_root / wanted.stream_id / wanted.rendition
-            known.bytes[number] = (folder / part_name(number)).read_bytes()
+            try:
+                known.bytes[number] = (folder / part_name(number)).read_bytes()
+            except FileNotFoundError:
+                return None
         return known.bytes[number]
 
     @contextmanager
@@ -140,6 +143,8 @@ class OpenSegments:
             yield
         finally:
             self._requests -= 1
+            if not self._requests:
+                self._parts.clear()
 
 
 class _OpenParts(NamedTuple):

@@ -206,7 +206,7 @@ async def test_a_segment_that_does_not_begin_is_not_found(client, stage, monkeyp
     assert not stage.delivery.held_requests
 
 
-async def test_one_that_does_not_go_on_is_broken_off(client, stage, monkeypatch):
+async def test_one_that_does_not_go_on_is_broken_off(client, stage, monkeypatch, caplog):
     """RFC 9112 §8: without its last chunk the answer is incomplete, and nobody keeps it."""
     monkeypatch.setattr("ingest.delivery.app._HOLD_TARGETS", 0.02)
     data = stage.part(0)
@@ -215,6 +215,28 @@ async def test_one_that_does_not_go_on_is_broken_off(client, stage, monkeypatch)
     with pytest.raises(aiohttp.ClientPayloadError):
         await answer.read()
     await until(lambda: not stage.delivery.held_requests)
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_one_whose_part_is_lost_is_broken_off(client, stage, caplog, lost):
+    for index in range(2):
+        stage.part(index)
+    (stage.root / "show" / "video" / part_name(8 + lost)).unlink()
+    answer = await client.get(PATH)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await answer.read()
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+async def test_http_1_0_waits_for_the_whole(client, stage):
+    data = stage.part(0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+    writer.write(f"GET {PATH} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+    await until(lambda: stage.waiting() == 1)
+    stage.close(data)
+    assert b"X-Accel-Redirect: /_live/show/video/segment-2.m4s" in await reader.read()
+    writer.close()
 
 
 async def test_one_whose_file_is_lost_is_broken_off(client, stage):
@@ -246,7 +268,7 @@ async def test_nothing_is_kept_of_a_segment_that_is_over(client, stage):
     assert segments._parts[stage.window]["video"].bytes
     stage.close(data)
     await answer.read()
-    assert not segments._parts[stage.window]
+    assert not segments._parts
 
 
 # --- the MPD ----------------------------------------------------------------------------------
