@@ -109,7 +109,7 @@ def check_dash_js(regular, broken, ordinary):
     for watched in (regular, broken):
         assert watched.stalls == 0
         assert watched.errors == []
-        assert watched.advanced_s == pytest.approx(watched.took_s, rel=0.1)
+        assert watched.advanced_s == pytest.approx(watched.took_s, rel=0.15), "it may catch up"
     last_s = [one.latency_s for one in broken.samples[-4:]]
     assert max(last_s) < 0.6 * ordinary.latency_s, "the ordinary MPD's viewers are further behind"
     assert broken.latency_s < 1.15 * regular.latency_s, "a broken GOP costs no latency"
