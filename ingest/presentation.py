@@ -144,6 +144,28 @@ class Rendition:
         return self.totals.size if self.totals else sum(s.size for s in self.segments)
 
 
+class NumberedRun(NamedTuple):
+    """Media Segments whose number tells when they start: `first_msn` starts at `start_s` on the
+    Period's media timeline (Unix time `wall_s`), each one behind it `duration_s` later.
+
+    `late_s`: how much later than that the newest one started; negative when it came before.
+    `renditions`: the names of all that the Period `period` has.
+    """
+
+    period: int
+    renditions: tuple[str, ...]
+    first_msn: int
+    start_s: float
+    wall_s: float
+    duration_s: float
+    late_s: float = 0.0
+
+    def starts_at_s(self, msn: int) -> float:
+        """When the segment starts by its number (ISO/IEC 23009-1, 5.3.9.5.3), in seconds of the
+        Period's media timeline."""
+        return self.start_s + (msn - self.first_msn) * self.duration_s
+
+
 @dataclass(frozen=True, slots=True)
 class Presentation:
     """A stream's renditions at one moment. `version` changes whenever anything here does.

@@ -21,6 +21,10 @@ class PublicUrls:
         """The live MPD."""
         return f"{self.public_url}{_prefix(token)}/live/{stream_id}/manifest.mpd"
 
+    def low_latency_dash(self, stream_id: UUID, token: str | None = None) -> str:
+        """The live MPD for players that play segments while they grow."""
+        return f"{self.public_url}{_prefix(token)}/live/{stream_id}/low-latency.mpd"
+
     def whep(self, stream_id: UUID, token: str | None = None) -> str:
         """Where the live stream is watched over WebRTC."""
         return f"{self.public_url}{_prefix(token)}/live/{stream_id}/whep"

@@ -43,6 +43,9 @@ class StreamResponse(Answered):
     stream_key: str | None = Field(description="For the owner; null for anyone else.")
     hls_url: str
     dash_url: str
+    low_latency_dash_url: str = Field(
+        description="The live stream for DASH players with a low-latency mode."
+    )
     thumbnail_url: str | None = Field(
         description="A JPEG: the newest picture while live, the poster of the recording afterwards."
     )
@@ -198,6 +201,7 @@ class PlaybackGranted(CamelAnswer):
     renew_at: datetime | None = Field(description="Ask for the next token from here on.")
     hls_url: str
     dash_url: str
+    low_latency_dash_url: str
     vod_url: str | None
     mp4_url: str | None
     poster_url: str | None

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from ingest.clock import Clock
 from ingest.delivery import caching
 from ingest.delivery.held_requests import HeldRequests, SentResponse, head_of, may_be_sent
+from ingest.delivery.low_latency import LowLatencyMpds
+from ingest.delivery.open_segments import OpenSegments, Wanted
 from ingest.delivery.problems import NotInTime, NotThere, TokenNeeded, answer_problems
 from ingest.delivery.rendered import RenderedPlaylists, Variant, accepts_gzip
 from ingest.manifest.dash_mpd import live_mpd
@@ -27,6 +29,7 @@ from ingest.manifest.hls_blocking import (
     wants_delta,
 )
 from ingest.manifest.hls_playlist import multivariant_playlist
+from ingest.manifest.low_latency_mpd import PERIOD_QUERY
 from ingest.ports import PlaybackAuthorizer, ViewingSessions
 from ingest.presentation import Rendition
 from ingest.window.live_window import LiveWindow
@@ -38,6 +41,7 @@ _HOLD_TARGETS = 3
 """A held request is answered after three Target Durations (rfc8216bis §6.2.5.2: 503)."""
 
 _MEDIA_FILE = re.compile(r"(part|segment)-(\d{1,12})\.m4s")
+_PERIOD = re.compile(r"\d{1,9}")
 _DASH_SEGMENTS = 1_800
 """An MPD is written anew for each request; of a longer window it lists the newest: an hour."""
 
@@ -70,11 +74,13 @@ class Delivery:
         self._viewings = viewings
         self._rendered = RenderedPlaylists()
         self._held: WeakKeyDictionary[LiveWindow, HeldRequests] = WeakKeyDictionary()
+        self._low_latency_mpds = LowLatencyMpds(clock)
+        self._open_segments = OpenSegments(live_root, clock)
 
     @property
     def held_requests(self) -> int:
-        """How many playlist requests wait."""
-        return sum(map(len, self._held.values()))
+        """How many requests wait for a playlist, or for what is to come of a segment."""
+        return sum(map(len, self._held.values())) + len(self._open_segments)
 
     def routes(self) -> list[web.RouteDef]:
         """The table, below `/live`."""
@@ -82,6 +88,7 @@ class Delivery:
             web.get("/time", self.time),
             web.get("/{stream_id}/index.m3u8", self.multivariant),
             web.get("/{stream_id}/manifest.mpd", self.mpd),
+            web.get("/{stream_id}/low-latency.mpd", self.low_latency_mpd),
             web.get("/{stream_id}/{rendition}.m3u8", self.media),
             web.get("/{stream_id}/{rendition}/{file}", self.pending_file),
         ]
@@ -115,8 +122,15 @@ class Delivery:
             cues=window.cues,
             spans=window.spans.all,
         )
-        headers = _headers(caching.NEVER if query else caching.REVALIDATE)
-        return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)
+        return _mpd_answer(text, query)
+
+    async def low_latency_mpd(self, request: web.Request) -> web.Response:
+        """The low-latency DASH manifest, once there is a finished segment of each track."""
+        window = await self._window(request)
+        self._low_latency_mpds.expect(window)
+        await self._first_segments(window)
+        query = self._session_query(request)
+        return _mpd_answer(self._low_latency_mpds.text(window, query), query)
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """A Media Playlist, held as its delivery directives ask.
@@ -163,7 +177,13 @@ class Delivery:
         ahead = number - (rendition.next_part if match[1] == "part" else rendition.last_msn)
         if ahead > _HINT_AHEAD:
             raise NotThere("no such file yet")
-        deadline_s = self._clock.monotonic_s() + _HOLD_TARGETS * rendition.target_duration_s
+        hold_s = _HOLD_TARGETS * rendition.target_duration_s
+        if match[1] == "segment" and _is_for_open_segments(request):
+            stream_id, period = request.match_info["stream_id"], int(request.query[PERIOD_QUERY])
+            wanted = Wanted(window, stream_id, name, number, period, hold_s)
+            answer = await self._open_segments.answer(request, wanted)
+            return answer or self._send(stream_id, name, file)
+        deadline_s = self._clock.monotonic_s() + hold_s
         while not exists(rendition, number):
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0 or not await window.wait_change(name, left_s):
@@ -253,6 +273,19 @@ def _rendition(window: LiveWindow, name: str) -> Rendition:
     if rendition is None or not rendition.segments:
         raise NotThere("no such rendition")
     return rendition
+
+
+def _mpd_answer(text: str, session_query: str) -> web.Response:
+    headers = _headers(caching.NEVER if session_query else caching.REVALIDATE)
+    return web.Response(text=text, content_type=_DASH_TYPE, headers=headers)
+
+
+def _is_for_open_segments(request: web.Request) -> bool:
+    """Whether it follows a low-latency MPD. A range of a segment needs all of it, and so does HEAD,
+    which tells its length; HTTP/1.0 has no chunks."""
+    if request.method != "GET" or "Range" in request.headers or request.version < HttpVersion11:
+        return False
+    return _PERIOD.fullmatch(request.query.get(PERIOD_QUERY, "")) is not None
 
 
 def _has_part(rendition: Rendition, number: int) -> bool:

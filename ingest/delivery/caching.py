@@ -3,6 +3,9 @@
 Media files have theirs from nginx: they never change.
 """
 
+FOR_EVER = "public, max-age=31536000, immutable"
+"""A Media Segment that is sent while it grows: the same as nginx says of its file."""
+
 NEVER = "no-store"
 """Errors, and anything that a token decides."""
 

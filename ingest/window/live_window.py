@@ -21,8 +21,16 @@ from ingest.journal_entries import (
     segment_name,
 )
 from ingest.media import MediaKind
-from ingest.presentation import InitSection, Part, Presentation, Rendition, Segment
+from ingest.presentation import (
+    InitSection,
+    NumberedRun,
+    Part,
+    Presentation,
+    Rendition,
+    Segment,
+)
 from ingest.window.rendition_state import Due, RenditionState
+from ingest.window.segment_numbering import SegmentNumbering
 from ingest.window.spans import MediaSpans
 
 _PARTS_LISTED_TARGETS = 3
@@ -61,12 +69,18 @@ class LiveWindow:
         self._expired: list[str] = []
         self._watchers: list[Watcher] = []
         self._spans = MediaSpans()
+        self._numbering = SegmentNumbering()
         self._cues: Sequence[Cue] = ()
 
     @property
     def spans(self) -> MediaSpans:
         """Where there ever were media."""
         return self._spans
+
+    @property
+    def numbered_runs(self) -> tuple[NumberedRun, ...]:
+        """Where the numbers of segments tell when they start, oldest first."""
+        return self._numbering.runs
 
     @property
     def cues(self) -> Sequence[Cue]:
@@ -218,6 +232,7 @@ class LiveWindow:
             case PeriodStarted():
                 self._period = entry
                 self._first_period = self._first_period or entry
+                self._numbering.start(entry)
                 for state in self._renditions.values():
                     state.since_msn, state.since_s, state.in_gap = 0, 0.0, None
                 return set()
@@ -235,6 +250,7 @@ class LiveWindow:
         return {entry.rendition}
 
     def _take_init(self, entry: InitWritten) -> None:
+        self._numbering.add_track(entry)
         state = self._renditions.setdefault(entry.rendition, RenditionState(first=entry))
         state.init = entry.init
         state.inits[entry.init] = InitSection(
@@ -250,6 +266,7 @@ class LiveWindow:
     def _take_part(self, state: RenditionState, entry: PartWritten) -> None:
         if not state.open_parts:
             state.open_msn, state.open_start = entry.msn, entry.start
+            self._numbering.open_segment(entry)
         scale = state.inits[state.init].timescale
         part = Part(
             entry.number,
@@ -266,6 +283,7 @@ class LiveWindow:
         state.next_part = entry.number + 1
 
     def _take_segment(self, state: RenditionState, entry: SegmentWritten) -> None:
+        self._numbering.close_segment(entry)
         gap = entry.parts == 0
         if state.in_gap is not None and state.in_gap is not gap:
             scale = state.inits[state.init].timescale

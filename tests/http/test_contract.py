@@ -19,6 +19,7 @@ STREAM_RESPONSE = {
     "stream_key",
     "hls_url",
     "dash_url",
+    "low_latency_dash_url",
     "thumbnail_url",
     "viewer_count",
     "total_views",

@@ -233,6 +233,8 @@ async def test_addresses_of_a_limited_stream_carry_the_token_and_others_none(api
     stream_id, token = limited["streamId"], limited["token"]
     assert limited["hlsUrl"] == f"https://shop.test/~{token}/live/{stream_id}/index.m3u8"
     assert limited["dashUrl"] == f"https://shop.test/~{token}/live/{stream_id}/manifest.mpd"
+    low_latency = f"https://shop.test/~{token}/live/{stream_id}/low-latency.mpd"
+    assert limited["lowLatencyDashUrl"] == low_latency
     assert limited["renewAt"] < limited["expiresAt"]
     everyone = await granted(api, host, await api.live_stream(host))
     assert everyone["token"] is None

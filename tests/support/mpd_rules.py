@@ -29,6 +29,7 @@ _CONSTANT = (
 _DURATION = r"P(?:T(?:\d+H)?(?:\d+M)?\d+(?:\.\d+)?S)"
 _DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 _UNSIGNED = r"\d+"
+_DECIMAL = r"\d+(\.\d+)?"
 _TEXT = r".+"
 _BOOLEAN = r"true|false"
 
@@ -60,10 +61,13 @@ _GRAMMAR = {
             "minBufferTime": _DURATION,
             "mediaPresentationDuration": _DURATION,
         },
-        ("Location", "Period", "UTCTiming"),
+        ("Location", "ServiceDescription", "Period", "UTCTiming"),
         ("profiles", "minBufferTime", "Period"),
     ),
     "Location": _Grammar({}, text=r"\S+"),  # DASH §5.3.1.3
+    "ServiceDescription": _Grammar({"id": _UNSIGNED}, ("Latency", "PlaybackRate")),  # DASH §K.4
+    "Latency": _Grammar({"target": _UNSIGNED, "min": _UNSIGNED, "max": _UNSIGNED}),
+    "PlaybackRate": _Grammar({"min": _DECIMAL, "max": _DECIMAL}),
     "Period": _Grammar(  # DASH §5.3.2.3
         {"id": _TEXT, "start": _DURATION, "duration": _DURATION},
         ("EventStream", "AdaptationSet"),
@@ -114,9 +118,13 @@ _GRAMMAR = {
             "initialization": r"[^$]+",
             "media": r"[^$]*\$Number\$[^$]*",
             "startNumber": _UNSIGNED,
+            "endNumber": _UNSIGNED,
+            "duration": _UNSIGNED,
+            "availabilityTimeOffset": _DECIMAL,
+            "availabilityTimeComplete": _BOOLEAN,
         },
         ("SegmentTimeline",),
-        ("timescale", "initialization", "media", "startNumber", "SegmentTimeline"),
+        ("timescale", "initialization", "media", "startNumber"),
     ),
     "SegmentTimeline": _Grammar({}, ("S",), ("S",)),  # DASH §5.3.9.6.3
     "S": _Grammar({"t": _UNSIGNED, "d": _UNSIGNED, "r": _UNSIGNED}, (), ("d",)),
@@ -212,7 +220,7 @@ def seconds(duration: str) -> float:
 def read_mpd(text: str) -> Mpd:
     """The MPD; AssertionError where it breaks the schema."""
     root = ET.fromstring(text)
-    _check_grammar(root)
+    check_grammar(root)
     timing = root.find(f"{NAMESPACE}UTCTiming")
     periods = [_period(one) for one in root.iter(f"{NAMESPACE}Period")]
     return Mpd(
@@ -223,7 +231,8 @@ def read_mpd(text: str) -> Mpd:
     )
 
 
-def _check_grammar(element: ET.Element) -> None:
+def check_grammar(element: ET.Element) -> None:
+    """AssertionError where the element, or one in it, breaks the schema."""
     name = element.tag.removeprefix(NAMESPACE)
     assert element.tag.startswith(NAMESPACE), f"schema: {element.tag}"
     assert name in _GRAMMAR, f"schema: {element.tag}"
@@ -240,7 +249,7 @@ def _check_grammar(element: ET.Element) -> None:
     missing = set(grammar.must) - set(element.attrib) - set(children)
     assert not missing, f"schema: {name} lacks {missing}"
     for child in element:
-        _check_grammar(child)
+        check_grammar(child)
 
 
 def _period(element: ET.Element) -> Period:
@@ -255,6 +264,7 @@ def _track(adaptation: ET.Element) -> Track:
     template = adaptation.find(f".//{NAMESPACE}SegmentTemplate")
     assert representation is not None
     assert template is not None
+    assert template.find(f"{NAMESPACE}SegmentTimeline") is not None, "schema: no SegmentTimeline"
     track = Track(
         id=representation.attrib["id"],
         kind=adaptation.attrib["contentType"],

@@ -85,6 +85,9 @@ class GoliveServer:
     def dash(self, stream_id: str) -> str:
         return f"{self.url}/live/{stream_id}/manifest.mpd"
 
+    def low_latency_dash(self, stream_id: str) -> str:
+        return f"{self.url}/live/{stream_id}/low-latency.mpd"
+
     def vod(self, stream_id: str, suffix: str = "m3u8") -> str:
         return f"{self.url}/vods/{stream_id}.{suffix}"
 

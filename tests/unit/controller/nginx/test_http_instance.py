@@ -83,7 +83,9 @@ def test_nothing_else_in_the_live_folder_is_served(edge, name):
     assert answer.json["code"] == "not_found"
 
 
-@pytest.mark.parametrize("name", ["index.m3u8", "video.m3u8", "manifest.mpd", "../time"])
+@pytest.mark.parametrize(
+    "name", ["index.m3u8", "video.m3u8", "manifest.mpd", "low-latency.mpd", "../time"]
+)
 def test_playlists_are_the_daemons_even_when_a_file_of_that_name_exists(edge, name):
     edge.write(edge.live / name, b"stale")
 
