@@ -5,7 +5,6 @@ Everybody who waits for a rendition is woken by the same event, once per change.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from ingest.cues import Cue
@@ -17,8 +16,6 @@ from ingest.journal_entries import (
     PeriodStarted,
     SegmentWritten,
     StreamFinished,
-    part_name,
-    segment_name,
 )
 from ingest.media import MediaKind
 from ingest.presentation import (
@@ -29,19 +26,10 @@ from ingest.presentation import (
     Rendition,
     Segment,
 )
-from ingest.window.rendition_state import Due, RenditionState
+from ingest.window.leaving import Leaving, parts_listed_from
+from ingest.window.rendition_state import RenditionState
 from ingest.window.segment_numbering import SegmentNumbering
 from ingest.window.spans import MediaSpans
-
-_PARTS_LISTED_TARGETS = 3
-"""Parts leave the playlist this many Target Durations behind the end (rfc8216bis §6.2.2: three)."""
-
-_HURRIED_TARGETS = 3
-"""How long files stay that leave before their time: who plays at the live edge has them by then."""
-
-_SHORTEST_WINDOW_TARGETS = 6
-"""A live playlist must hold at least three Target Durations (RFC 8216 §6.2.2); some room above."""
-
 
 _ROUNDING_S = 0.001
 """PART-TARGET is said in milliseconds."""
@@ -57,8 +45,7 @@ class LiveWindow:
     """The last `dvr_window_s` seconds of a stream, as its journal tells them; infinity: all."""
 
     def __init__(self, dvr_window_s: float) -> None:
-        self._dvr_window_s = dvr_window_s
-        self._is_short = False
+        self._leaving = Leaving(dvr_window_s)
         self._period = PeriodStarted(period=-1, wall_s=0.0, reason="")
         self._first_period: PeriodStarted | None = None
         self._renditions: dict[str, RenditionState] = {}
@@ -66,7 +53,6 @@ class LiveWindow:
         self._version = 0
         self._started = asyncio.Event()
         self._segmented = asyncio.Event()
-        self._expired: list[str] = []
         self._watchers: list[Watcher] = []
         self._spans = MediaSpans()
         self._numbering = SegmentNumbering()
@@ -108,12 +94,7 @@ class LiveWindow:
         What leaves does not stay for the time that RFC 8216 §6.2.2 demands: a player that has
         gone back loses its place. Takes effect with the next segment.
         """
-        self._is_short = short
-        for state in self._renditions.values() if short else ():
-            hurried_s = self._hurried_s(state)
-            state.removed = deque(
-                due._replace(at_s=min(due.at_s, hurried_s)) for due in state.removed
-            )
+        self._leaving.shorten(self._renditions.values(), short=short)
 
     @property
     def forgotten_s(self) -> float:
@@ -216,8 +197,7 @@ class LiveWindow:
     def take_expired(self) -> list[str]:
         """Files, relative to the stream's folder, that no playlist names any more, nor named for
         the time that RFC 8216 §6.2.2 demands; each is answered once."""
-        expired, self._expired = self._expired, []
-        return expired
+        return self._leaving.take_expired()
 
     def _playable(self) -> bool:
         return bool(self._renditions) and all(
@@ -299,7 +279,7 @@ class LiveWindow:
             gap=gap,
         )
         if state.too_long:
-            segment = self._listed_whole(entry.rendition, state, segment)
+            segment = self._leaving.unlist_parts(entry.rendition, state, segment)
         state.open_parts, state.listed_parts, state.too_long = [], 0, False
         state.finished.append(segment)
         state.finished_s += segment.duration_s
@@ -309,7 +289,7 @@ class LiveWindow:
             rate = int(segment.size * 8 / segment.duration_s)
             state.peak_bandwidth = max(state.peak_bandwidth, rate)
         state.media_s += segment.duration_s
-        self._trim(entry.rendition, state)
+        self._leaving.trim(entry.rendition, self._renditions)
         state.put_away()
 
     def _segment(
@@ -342,15 +322,6 @@ class LiveWindow:
             since_s=state.since_s,
         )
 
-    @staticmethod
-    def _listed_whole(name: str, state: RenditionState, segment: Segment) -> Segment:
-        """Without its parts, one of which is longer than PART-TARGET (rfc8216bis §4.4.4.9); whoever
-        has heard of one of them still gets it."""
-        grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
-        files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
-        state.removed_parts.append(Due(state.media_s + grace_s, files))
-        return segment._replace(parts=())
-
     def _growing(self, state: RenditionState) -> tuple[Segment, ...]:
         """The segment whose parts are coming, if any has come; up to one that is too long."""
         if not state.listed_parts:
@@ -377,82 +348,10 @@ class LiveWindow:
             inits=tuple(state.inits.values()),
             segments=state.segments(growing),
             next_part=state.next_part,
-            parts_from_msn=self._parts_from(state),
+            parts_from_msn=parts_listed_from(state),
             ended=self._ended,
             totals=state.totals(growing),
         )
-
-    @staticmethod
-    def _parts_from(state: RenditionState) -> int:
-        """First segment whose parts are still listed."""
-        listed_s, limit_s = 0.0, _PARTS_LISTED_TARGETS * state.first.target_duration_s
-        msn = state.open_msn
-        for segment in reversed(state.finished):
-            msn = segment.msn
-            listed_s += segment.duration_s
-            if listed_s >= limit_s:
-                break
-        return msn
-
-    def _trim(self, name: str, state: RenditionState) -> None:
-        """Take out what is behind the window, and files whose time has come.
-
-        The first rendition decides; the others begin with the same Media Sequence Number at once,
-        or one of them would be alone in a Period of its own.
-        """
-        leader = next(iter(self._renditions.values()))
-        target_s = leader.first.target_duration_s
-        shortest_s = float(_SHORTEST_WINDOW_TARGETS * target_s)
-        keep_s = shortest_s if self._is_short else max(self._dvr_window_s, shortest_s)
-        if state is leader:
-            while (
-                state.listed > 1
-                and state.finished_s > keep_s
-                and state.finished_s - state.oldest.duration_s > keep_s
-            ):
-                self._take_out(name, state)
-        if leader.listed:
-            for other_name, other in self._renditions.items():
-                while other.listed > 1 and other.oldest_msn < leader.oldest_msn:
-                    self._take_out(other_name, other)
-        self._retire_parts(name, state)
-        for due in (state.removed, state.removed_parts):
-            while due and due[0].at_s <= state.media_s:
-                self._expired.extend(due.popleft().files)
-
-    @staticmethod
-    def _hurried_s(state: RenditionState) -> float:
-        return state.media_s + _HURRIED_TARGETS * state.first.target_duration_s
-
-    def _take_out(self, name: str, state: RenditionState) -> None:
-        """Remove the oldest segment; its file stays for its own duration and that of the longest
-        playlist that listed it (RFC 8216 §6.2.2), the segment that grew included."""
-        target_s = state.first.target_duration_s
-        longest_s = state.finished_s + target_s
-        segment = state.pop_oldest()
-        state.snapshot = None
-        state.finished_s -= segment.duration_s
-        state.finished_size -= segment.size
-        state.dependent -= not segment.independent
-        at_s = state.media_s + segment.duration_s + longest_s + target_s
-        if self._is_short:
-            at_s = min(at_s, self._hurried_s(state))
-        files = () if segment.gap else (f"{name}/{segment_name(segment.msn)}",)
-        state.removed.append(Due(at_s, files))
-
-    def _retire_parts(self, name: str, state: RenditionState) -> None:
-        """Parts stay three Target Durations after they were listed last (rfc8216bis §6.2.2)."""
-        listed_from = self._parts_from(state)
-        grace_s = (_PARTS_LISTED_TARGETS + 1) * state.first.target_duration_s
-        for position in range(len(state.finished) - 1, -1, -1):
-            segment = state.finished[position]
-            if segment.msn >= listed_from:
-                continue
-            if not segment.parts:
-                break
-            files = tuple(f"{name}/{part_name(part.number)}" for part in segment.parts)
-            state.removed_parts.append(Due(state.media_s + grace_s, files))
-            state.finished[position] = segment._replace(parts=())
 
 
 Watcher = Callable[[LiveWindow, Iterable[str]], None]

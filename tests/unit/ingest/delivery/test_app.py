@@ -38,9 +38,11 @@ class Gate:
 class Stage:
     """A stream, its window, and the application in front of it."""
 
-    def __init__(self, root, accel_prefix="/_live", kinds=("video", "audio"), viewings=None):
+    def __init__(
+        self, root, accel_prefix="/_live", kinds=("video", "audio"), viewings=None, *, window_s=60
+    ):
         self.script = JournalScript(kinds=kinds)
-        self.window = LiveWindow(60)
+        self.window = LiveWindow(window_s)
         self.clock = HeldClock()
         self.gate = Gate()
         self.root = root

@@ -382,9 +382,10 @@ async def test_the_mpd_is_made_once_for_all_who_ask_between_two_parts(client, st
     assert len(made) == 2
 
 
-async def test_of_a_long_window_the_newest_ten_minutes_are_told(client, stage):
-    stage.window._dvr_window_s = float("inf")
-    stage.window.apply(stage.script.segments(400))
+async def test_of_a_long_window_the_newest_ten_minutes_are_told(aiohttp_client, tmp_path):
+    stage = Growing(tmp_path, window_s=float("inf"))
+    client = await aiohttp_client(stage.app)
+    stage.window.apply(stage.script.segments(402))
     (period,) = (await mpd(client)).periods
     assert (period.start_s, period.video.first) == (0.0, 0), "what was told of it stays"
     assert (await mpd(client)).attributes["timeShiftBufferDepth"] == "PT600.000S"
