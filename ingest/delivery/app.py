@@ -20,6 +20,7 @@ from ingest.delivery.low_latency import LowLatencyMpds
 from ingest.delivery.open_segments import OpenSegments, Wanted
 from ingest.delivery.problems import NotInTime, NotThere, TokenNeeded, answer_problems
 from ingest.delivery.rendered import RenderedPlaylists, Variant, accepts_gzip
+from ingest.delivery.rendered_mpds import RenderedMpds, finished_state
 from ingest.manifest.dash_mpd import live_mpd
 from ingest.manifest.hls_blocking import (
     BlockingRequest,
@@ -43,7 +44,7 @@ _HOLD_TARGETS = 3
 _MEDIA_FILE = re.compile(r"(part|segment)-(\d{1,12})\.m4s")
 _PERIOD = re.compile(r"\d{1,9}")
 _DASH_SEGMENTS = 1_800
-"""An MPD is written anew for each request; of a longer window it lists the newest: an hour."""
+"""Of a longer window an MPD lists the newest: an hour."""
 
 _HINT_AHEAD = 1
 """Parts behind the hinted one that a request may wait for; it was made from a newer playlist."""
@@ -74,6 +75,7 @@ class Delivery:
         self._viewings = viewings
         self._rendered = RenderedPlaylists()
         self._held: WeakKeyDictionary[LiveWindow, HeldRequests] = WeakKeyDictionary()
+        self._mpds = RenderedMpds("manifest.mpd")
         self._low_latency_mpds = LowLatencyMpds(clock)
         self._open_segments = OpenSegments(live_root, clock)
 
@@ -112,16 +114,19 @@ class Delivery:
         """The DASH manifest, once there is a finished segment of each track."""
         window = await self._window(request)
         await self._first_segments(window)
-        presentation = window.presentation()
         query = self._session_query(request)
-        text = live_mpd(
-            presentation.newest(_DASH_SEGMENTS),
-            now_wall_s=self._clock.wall_s(),
-            time_url="../time",
-            location=query and f"manifest.mpd{query}",
-            cues=window.cues,
-            spans=window.spans.all,
-        )
+
+        def render(location: str) -> str:
+            return live_mpd(
+                window.presentation().newest(_DASH_SEGMENTS),
+                now_wall_s=self._clock.wall_s(),
+                time_url="../time",
+                location=location,
+                cues=window.cues,
+                spans=window.spans.all,
+            )
+
+        text = self._mpds.text(window, finished_state(window), query, render)
         return _mpd_answer(text, query)
 
     async def low_latency_mpd(self, request: web.Request) -> web.Response:

@@ -583,6 +583,24 @@ async def test_playlists_that_are_asked_for_once_name_the_session_for_those_that
     assert door.seen_sessions == []
 
 
+async def test_an_mpd_is_made_once_for_all_until_a_segment_is_finished(aiohttp_client, tmp_path):
+    stage = Stage(tmp_path, viewings=Door()).live()
+    client = await aiohttp_client(stage.app)
+
+    async def told(session):
+        text = await (await client.get(f"/show/manifest.mpd?session={session}")).text()
+        location = f"<Location>manifest.mpd?session={session}</Location>"
+        assert location in text, "each player has its own"
+        return text.replace(location, "")
+
+    first = await told("good-1")
+    stage.clock.forward(0.5)
+    stage.window.apply(stage.script.part(1))
+    assert await told("good-2") == first
+    stage.window.apply(stage.script.close())
+    assert await told("good-1") != first
+
+
 async def test_a_player_counts_with_each_playlist_and_its_segments_stay_everybodys(counted, door):
     await counted.get("/show/index.m3u8?session=good-1", headers={"Cookie": "golive_guest=g"})
     media = await counted.get("/show/video.m3u8?session=good-1&_HLS_msn=0")
