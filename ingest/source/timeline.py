@@ -175,8 +175,9 @@ class Timeline:
         if missing or (last is None and self._is_far(packet)):
             self.counters.dropped_before_start += 1  # no format, or of the timeline before
             return None
-        if last is None:
-            last = packet.dts_ms if self._origin_ms is None else self._origin_ms
+        if last is None:  # on the same turn of the 32 bits as the other track
+            known = next(iter(self._last_ms.values()), self._origin_ms)
+            last = packet.dts_ms if known is None else known
         dts_ms = unwrap(packet.dts_ms, last)
         self._last_ms[kind] = dts_ms
         if self._origin_ms is None and not self._starts(packet, dts_ms):

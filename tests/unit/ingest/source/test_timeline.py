@@ -92,6 +92,23 @@ def test_stamps_go_on_over_the_wrap_at_two_to_the_32():
     assert [s.dts for s in samples] == [0, 33 * 90, 66 * 90, 99 * 90]
 
 
+@pytest.mark.parametrize("first", ["sound", "picture"])
+def test_tracks_that_begin_on_either_side_of_the_wrap_are_in_step(first):
+    behind = [video_packet(5, key=first == "sound"), audio_packet(1), audio_packet(22)]
+    before = {
+        "sound": [audio_packet(WRAP - 20)],
+        "picture": [video_packet(WRAP - 28, key=True)],
+    }
+    packets = [*before[first], *behind, video_packet(38), audio_packet(43)]
+    timeline, samples = run(packets)
+    assert not any(map(timeline.breaks, packets))
+    taken = [
+        s.dts / (48 if p.kind is AUDIO else 90) for p, s in zip(packets, samples, strict=True) if s
+    ]
+    assert len(taken) >= 4
+    assert all(0 <= at_ms < 100 for at_ms in taken), taken
+
+
 def test_audio_goes_on_over_the_wrap_in_step_with_the_video():
     _, samples = run(
         [
