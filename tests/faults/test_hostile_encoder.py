@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz.__main__ import seeds
 from tests.fuzz.hostile import mutate_tags
 from tests.support.inputs import Encoders
-from tests.support.pushers import FRAME_RATE, Pusher, count_frames, decode_complaints
+from tests.support.pushers import FRAME_RATE, OWN_TIMES, Pusher, count_frames, decode_complaints
 from tests.support.rtmp_publisher import RtmpPublication
 from tests.support.servers import golive_server
 
@@ -95,4 +95,6 @@ def test_hostile_encoders_harm_nobody(server, clips, clip):
     assert "#EXT-X-DISCONTINUITY\n" not in playlist.read_text()
     vod = server.vod(stream.id)
     assert sent - FRAME_RATE <= count_frames(vod) <= sent + FRAME_RATE
-    assert decode_complaints(vod) == ""
+    assert decode_complaints(vod, output=OWN_TIMES) == "", (
+        "a looped clip is a little longer each time"
+    )
