@@ -170,8 +170,14 @@ def _sqlite_engine(url: URL, limits: DatabaseLimits, pool: dict[str, Any]) -> As
         if connection.get_execution_options().get(_WRITE_OPTION):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    def on_invalidate(dbapi_connection: Any, _record: Any, _error: Any) -> None:
+        # A call that was cancelled: closing alone would keep its transaction, and the write lock,
+        # for as long as the statement that it was in is not collected (sqlite3_close_v2).
+        dbapi_connection.rollback()
+
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)
+    event.listen(engine.sync_engine, "invalidate", on_invalidate)
     return engine
 
 

@@ -1,6 +1,8 @@
 """Transactions: bounded, translated, and never half done."""
 
 import asyncio
+import gc
+import random
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -185,3 +187,29 @@ def user():
         "created_at": now,
         "updated_at": now,
     }
+
+
+async def test_a_write_that_is_cancelled_lets_go_of_the_lock(tmp_path):
+    """Whatever it was doing; nobody else would write until it is collected."""
+    database = open_database(f"sqlite:///{tmp_path}/golive.db", "", DatabaseLimits(lock_s=0.5))
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE counted (times INTEGER)"))
+        await connection.execute(text("INSERT INTO counted VALUES (0)"))
+
+    async def count() -> None:
+        async with database.write() as connection:
+            counting = text("UPDATE counted SET times = times + 1 RETURNING times")
+            (await connection.execute(counting)).one()
+
+    dice = random.Random(3)
+    gc.disable()
+    try:
+        for _ in range(150):
+            cancelled = asyncio.create_task(count())
+            await asyncio.sleep(dice.random() * 0.003)
+            cancelled.cancel()
+            await asyncio.wait({cancelled})
+            await count()
+    finally:
+        gc.enable()
+        await database.close()
