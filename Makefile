@@ -19,9 +19,9 @@ RUN_PACKAGES := nginx libnginx-mod-rtmp $(if $(GOLIVE_TLS_CERTIFICATE),libnginx-
 TEST_PACKAGES := $(RUN_PACKAGES) libnginx-mod-stream prometheus ffmpeg chromium postgresql \
 	redis-server radosgw ceph-mon ceph-osd systemd
 
-# What takes times or looks for stalls (marked `alone`) has the machine for itself; the rest goes three
-# at a time, even on two cores: much of it waits.
-THREE_AT_A_TIME := -n 3 --dist loadfile -m "not alone"
+# What takes times or looks for stalls (marked `alone`) has the machine for itself; the rest goes two at
+# a time.
+TWO_AT_A_TIME := -n 2 --dist loadfile -m "not alone"
 
 # Stamps say what an environment was made from; they vanish with it.
 RUNTIME := $(VENV)/.runtime-installed
@@ -57,7 +57,7 @@ test: export TMPDIR := $(shell sh tests/support/temporary_folder.sh)
 test: setup-dev
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/python -m pytest $(THREE_AT_A_TIME) || status=$$?; \
+	$(BIN)/python -m pytest $(TWO_AT_A_TIME) || status=$$?; \
 	$(BIN)/python -m pytest -m alone || status=$$?; \
 	exit $$status
 else

@@ -83,12 +83,18 @@ def plays_in_chromium(page, url: str) -> dict:
           video.src = url;
           await loaded;
           await video.play();
+          video.pause();  // or it would have gone on by the time that it is looked at
           const target = video.duration * 0.7;
           const sought = happens("seeked");
+          const shown = new Promise((done) => {
+            const look = (_, frame) => Math.abs(frame.mediaTime - target) < 0.5
+              ? done() : video.requestVideoFrameCallback(look);
+            video.requestVideoFrameCallback(look);
+          });
           video.currentTime = target;
           await sought;
           const at = video.currentTime;
-          await new Promise((done) => video.requestVideoFrameCallback(done));
+          await shown;
           return { duration: video.duration, width: video.videoWidth, height: video.videoHeight,
                    at, target };
         }""",

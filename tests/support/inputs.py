@@ -96,6 +96,8 @@ class Input:
     new_init: ffmpeg's HLS demuxer keeps the first Media Initialization Section, so what follows
     another one is decoded on its own. fails: why it does not work. not_in: players that cannot
     play it whatever they are given, and why. heavy: takes a core to decode at its own speed.
+    gap_s: from the last picture before a pause to the first keyframe after it, where no player has
+    anything to show.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Input:
     fails: str = ""
     not_in: tuple[tuple[str, str], ...] = ()
     heavy: bool = False
+    gap_s: tuple[float, float] = (0.0, 0.0)
 
 
 # --- rewriting ----------------------------------------------------------------------------------
@@ -537,7 +540,7 @@ MATRIX: tuple[Input, ...] = (
     Input("audio stops", _audio_stops),
     Input("audio comes back", _audio_comes_back),
     Input("MP3 comes back", _sound_of_mp3_comes_back),
-    Input("video comes back", _video_comes_back, not_in=_NO_GAPS_IN_GSTREAMER),
+    Input("video comes back", _video_comes_back, not_in=_NO_GAPS_IN_GSTREAMER, gap_s=(2.5, 8.1)),
     Input(
         "everything pauses",
         _everything_pauses,
