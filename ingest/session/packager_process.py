@@ -169,8 +169,13 @@ class PackagerProcess:
                 lease.receive(None)
 
 
+_FULL = 50
+"""Sessions of one packager: a pass over more takes so long that parts come late by it."""
+
+
 class PackagerPool:
     """As many packagers as there are cores to use, started when needed; the least loaded serves.
+    When all are full there is one more, on the core that is the daemon's otherwise.
 
     They come out of `nursery` where there is one, which goes with the pool.
     """
@@ -192,8 +197,9 @@ class PackagerPool:
         """A place for a session; `name` is for reading only."""
         async with self._lock:
             self._packagers = [packager for packager in self._packagers if packager.alive]
-            idle = any(packager.load == 0 for packager in self._packagers)
-            if len(self._packagers) < self._size and not idle:
+            least = min((packager.load for packager in self._packagers), default=_FULL)
+            wanted = self._size + (least >= _FULL)
+            if least and len(self._packagers) < wanted:
                 self._packagers.append(await PackagerProcess.spawn(self._nursery))
             packager = min(self._packagers, key=lambda packager: packager.load)
             self._sessions += 1

@@ -91,6 +91,17 @@ async def test_a_spool_is_packaged_and_the_report_comes_before_the_end(tmp_path,
     assert any(isinstance(m, JournalGrew) for m in heard)
 
 
+async def test_one_packager_more_serves_when_all_are_full():
+    pool = PackagerPool(1)
+    try:
+        places = [(await pool.take(f"s_{number}")).pid for number in range(150)]
+    finally:
+        await pool.close()
+    assert len({*places[:50]}) == 1
+    assert {*places[50:100]} == {*places} - {*places[:50]}, "the least loaded serves"
+    assert len({*places}) == 2, "and no more than one"
+
+
 async def test_ending_a_session_by_force_leaves_its_packager_to_the_others(
     tmp_path, spool_bytes, monkeypatch
 ):
