@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
+
 from controller.domain.access import PlaybackFacts
 from controller.errors import StoreUnavailable
 
@@ -44,6 +46,7 @@ class RememberedFacts:
         self._monotonic = monotonic
         self._known: OrderedDict[UUID, _Known] = OrderedDict()
         self._running: dict[UUID, tuple[float, asyncio.Task[PlaybackFacts | None]]] = {}
+        self._log = structlog.get_logger()
 
     async def get(self, stream_id: UUID) -> PlaybackFacts | None:
         """The stream's facts, None when there is none; StoreUnavailable when nothing is known."""
@@ -88,6 +91,8 @@ class RememberedFacts:
         del self._running[stream_id]
         if task.cancelled() or task.exception() is None:
             return
+        if not isinstance(task.exception(), StoreUnavailable):  # nobody may be waiting any more
+            self._log.error("playback_facts_failed", exc_info=task.exception())
         known = self._known.get(stream_id)
         if known is not None:
             known.good_until_s = self._monotonic() + (_RETRY_S if known.facts is not None else 0.0)

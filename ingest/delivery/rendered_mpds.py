@@ -46,4 +46,4 @@ def finished_state(window: LiveWindow) -> Hashable:
         for r in window.presentation().renditions
     )
     # Where cues lie is known as media come.
-    return last, window.ended, id(window.cues), window.version if window.cues else 0
+    return last, window.ended, window.version if window.cues else None

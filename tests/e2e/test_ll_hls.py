@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.support.fragments import read_chunks
+from tests.support.http_get import get
 from tests.support.llhls_rules import (
     apply_delta,
     check_playlist,
@@ -42,15 +43,6 @@ def stream(server, clip):
     with Pusher(clip, server.push_url(live.key), loop=True) as pusher:
         pusher.wait_frames(3 * FRAME_RATE)
         yield live
-
-
-def get(url: str) -> tuple[int, bytes, dict[str, str]]:
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            return answer.status, answer.read(), dict(answer.headers)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read(), dict(error.headers)
 
 
 def fetch(url: str):

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.support.http_get import get
 from tests.support.low_latency_client import PromiseKeeper
 from tests.support.low_latency_rules import read_low_latency_mpd
 from tests.support.players import DASH_JS, SHAKA, Watched
@@ -53,15 +54,6 @@ def breaking(tmp_path_factory):
 def server(tmp_path_factory):
     with golive_server(tmp_path_factory.mktemp("golive")) as started:
         yield started
-
-
-def get(url):
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            return answer.status, answer.read(), dict(answer.headers)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read(), dict(error.headers)
 
 
 def test_promises_are_kept_and_players_play_through_a_broken_gop(server, breaking, browser):

@@ -7,8 +7,10 @@ elements that golive writes; anything else is an error.
 """
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from tests.support.fragments import read_chunks
@@ -339,22 +341,30 @@ def _check_periods(mpd: Mpd, now_s: float, longest_s: float) -> None:
         before_s = min(ends)
 
 
-def check_update(before: Mpd, after: Mpd) -> None:
-    """What an update may not change (DASH §5.4)."""
-    for name in _CONSTANT:
+def check_periods_stay(
+    before: Any, after: Any, constant: Iterable[str], identity: Callable[[Any], object]
+) -> None:
+    """What no update may change (DASH §5.4): attributes, and of the Periods that are still told
+    their order, their start and the `identity` of their tracks."""
+    for name in constant:
         assert after.attributes[name] == before.attributes[name], f"DASH §5.4: @{name} stays"
-    assert after.instant_s("publishTime") >= before.instant_s("publishTime"), "DASH §5.4"
     known = {period.id: period for period in before.periods}
     kept = [period.id for period in after.periods if period.id in known]
-    assert kept == [p.id for p in before.periods][-len(kept) :], "DASH §5.4: in order, oldest gone"
+    assert kept == [p.id for p in before.periods][-len(kept) :], "DASH §5.4: only the oldest go"
     for period in after.periods:
         old = known.get(period.id)
         if old is None:
             continue
         assert period.start_s == old.start_s, "DASH §5.4: Period@start stays"
-        assert [_identity(t) for t in period.tracks] == [_identity(t) for t in old.tracks], (
-            "DASH §5.4: Representations stay what they are"
+        assert [identity(t) for t in period.tracks] == [identity(t) for t in old.tracks], (
+            "DASH §5.4: what is said of a Representation stays"
         )
+
+
+def check_update(before: Mpd, after: Mpd) -> None:
+    """What an update may not change (DASH §5.4)."""
+    check_periods_stay(before, after, _CONSTANT, _identity)
+    assert after.instant_s("publishTime") >= before.instant_s("publishTime"), "DASH §5.4"
     was, now = before.listed, after.listed
     assert all(now[key] == was[key] for key in now.keys() & was.keys()), (
         "DASH §5.4: a segment that was listed keeps number, start and duration"
