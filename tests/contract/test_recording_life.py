@@ -25,6 +25,7 @@ from ingest import (
 )
 from ingest.errors import ObjectStoreError
 from tests.support.media_values import JournalScript
+from tests.support.waiting import until
 from tests.unit.ingest.vod.doubles import QUICK, write
 
 ADDRESSES = VodAddresses("https://cdn.test", "https://shop.test")
@@ -120,7 +121,12 @@ async def test_of_a_stream_that_is_not_recorded_nothing_is_left(world, tmp_path)
     async with opened(world, tmp_path) as site:
         stream = await site.live(record_stream=False)
         await site.go_on(40)
-        assert len(site.here(stream)) < 20, "nothing stays behind the live window"
+
+        async def little_is_here():
+            await site.go_on(1)
+            return len(site.here(stream)) < 20
+
+        await until(little_is_here, "nothing stays behind the live window")
         ended = await site.end(stream)
         assert ended.vod_url is None
         assert await site.state(stream) is RecordingState.OFF

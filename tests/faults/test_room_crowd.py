@@ -16,6 +16,7 @@ from tests.support.databases import DatabaseFactory, postgres_server
 from tests.support.room_crowd import Crowd
 from tests.support.room_daemons import StreamApi, room_daemons
 from tests.support.tokens import person
+from tests.support.waiting import until
 
 MIX_S = float(os.environ.get("GOLIVE_TEST_CROWD_S", "15"))
 TABS = int(os.environ.get("GOLIVE_TEST_CROWD_TABS", "200"))
@@ -43,15 +44,6 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-async def until(condition, what: str, timeout_s: float = 60.0) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            while not await condition():
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"not within {timeout_s} s: {what}") from None
 
 
 async def viewers_are(api: StreamApi, stream: str, viewers: int, what: str) -> None:

@@ -16,6 +16,7 @@ from controller.stores.migration import migrate
 from controller.stores.opening import open_stores
 from controller.system_clock import SystemClock
 from tests.support.processes import Running, wait_until
+from tests.support.waiting import until
 
 LIMIT_S = 60.0
 COMMAND = (sys.executable, "-m", "tests.contract.jobs.worker_process")
@@ -70,15 +71,6 @@ class Site:
             while (job := await self.desk.get(job_id)).state is not state:
                 await asyncio.sleep(0.02)
         return job
-
-
-async def until(condition, what):
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            while not condition():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not in time: {what}") from None
 
 
 @asynccontextmanager

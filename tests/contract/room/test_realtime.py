@@ -14,6 +14,7 @@ from controller.hub.errors import RealtimeUnavailable
 from controller.hub.realtime_failover import FailoverRealtime
 from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.realtime_redis import RedisRealtime
+from tests.support.waiting import until
 
 LOG_EVENTS = 20
 LEASE_S = 0.6
@@ -64,12 +65,6 @@ class Listener:
 
     async def until(self, count: int) -> None:
         await until(lambda: len(self.events) >= count)
-
-
-async def until(condition, timeout_s: float = 45.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_listener_hears_every_event_once_and_in_order(realtime):

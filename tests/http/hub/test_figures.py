@@ -19,6 +19,7 @@ from controller.stores.quality import SqlQuality
 from controller.stores.room import SqlRooms
 from controller.stores.schema import streams
 from tests.http.hub.running_hub import WallTime
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import AlwaysReady, RecordingWire, a_user
 
 
@@ -78,9 +79,11 @@ async def test_the_streams_counters_are_those_of_its_room(stores):
     async def counters():
         return (await stores.streams.get(stream.id)).counters
 
-    async with asyncio.timeout(45):
-        while (await counters()).viewers_now != 1 or (await counters()).chat_messages != 1:
-            await asyncio.sleep(0.02)
+    async def written():
+        now = await counters()
+        return now.viewers_now == 1 and now.chat_messages == 1
+
+    await until(written, "the figures were written")
     found = await counters()
     assert (found.peak_viewers, found.unique_viewers, found.total_views) == (2, 2, 2)
     assert found.total_likes == 1

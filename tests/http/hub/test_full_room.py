@@ -9,12 +9,12 @@ from controller.hub.limits import HubLimits
 from controller.hub.realtime_memory import MemoryRealtime
 from tests.http.hub.running_hub import RunningHub, run_hub
 from tests.support.room_client import RoomClient
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import HeldTime, a_user
 
 BANNED, TIMED_OUT, SPEAKERS = 50, 50, 400
 MOST_CHARACTERS = 200
 ALLOWED, TOO_MANY = 10, 2
-WAIT_S = 60.0
 # What is said holds no quotes. Frames are not taken apart: that would be most of the test's time.
 _HEARD = re.compile(rb'"message":"([^"]*)".{,80}?"messageId":"([0-9a-f-]{36})"')
 _REFUSED = re.compile(rb'"code":"([a-z_]+)"')
@@ -56,15 +56,6 @@ class Listener(RoomClient):
                 end = max(end, found.end())
         self._buffer = self._buffer[end:]
         assert len(self._buffer) < 1 << 20
-
-
-async def until(reached, what: str) -> None:
-    try:
-        async with asyncio.timeout(WAIT_S):
-            while not reached():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not {what} within {WAIT_S} s") from None
 
 
 class FullRoom:
@@ -143,7 +134,7 @@ class FullRoom:
 @asynccontextmanager
 async def full_room():
     """What refills with time stands still until the test says so; all else is as it is."""
-    limits, time = HubLimits(heartbeat_s=10 * WAIT_S), HeldTime()
+    limits, time = HubLimits(heartbeat_s=600.0), HeldTime()
     realtime = MemoryRealtime(time.monotonic_s, limits.log_events)
     async with run_hub(limits, realtime) as hub:
         room = FullRoom(hub, time)

@@ -8,6 +8,7 @@ from controller.domain.streams import Audience
 from controller.hub.limits import HubLimits
 from tests.http.hub.running_hub import run_hub
 from tests.http.hub.test_sse import with_problems
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import a_user
 
 
@@ -28,9 +29,10 @@ async def beacon(hub, stream, token=None, status=200, **body) -> dict:
 
 
 async def until_viewers(hub, stream, viewers: int) -> None:
-    async with asyncio.timeout(45):
-        while await hub.place.realtime.viewers(stream.id) != viewers:
-            await asyncio.sleep(0.02)
+    async def they_are():
+        return await hub.place.realtime.viewers(stream.id) == viewers
+
+    await until(they_are, f"{viewers} viewers")
 
 
 async def test_an_anonymous_player_gets_a_session_and_counts_when_it_comes_back_with_it(hub):

@@ -18,6 +18,7 @@ from controller.hub.guests import GuestSessions
 from controller.hub.limits import HubLimits
 from tests.http.hub.running_hub import WallTime
 from tests.support.room_client import RoomClient
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import Installation, Tokens
 
 READERS = 100
@@ -93,9 +94,7 @@ def p99(readers: list[Reader]) -> float:
 
 
 async def all_heard(readers: list[Reader], count: int) -> None:
-    async with asyncio.timeout(45):
-        while any(len(reader.latencies) < count for reader in readers):
-            await asyncio.sleep(0.01)
+    await until(lambda: all(len(reader.latencies) >= count for reader in readers), "all heard it")
 
 
 async def test_a_client_that_stops_reading_is_closed_and_delays_nobody(tmp_path):

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from controller.hub.endpoint.socketio import SocketIoEndpoint
 from controller.hub.limits import HubLimits
 from tests.http.hub.running_hub import run_hub
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import a_user
 
 
@@ -191,9 +192,7 @@ async def test_a_client_that_stops_reading_is_cut_off():
             await hub.place.realtime.publish(stream.id, "test:event", data)
             await asyncio.sleep(0.001)
         assert not stuck.is_open
-        async with asyncio.timeout(45):
-            while hub.place.hub.connections:
-                await asyncio.sleep(0.01)
+        await until(lambda: not hub.place.hub.connections, "it was let go")
         raw._response.connection.transport.abort()
 
 
@@ -201,7 +200,5 @@ async def test_clients_are_let_go_when_the_server_stops(hub):
     async with connected(hub) as client:
         await client.call("stream_join", stream_id=str(hub.place.streams.add().id))
         await hub.place.service.close()
-        async with asyncio.timeout(45):
-            while client.raw.connected:
-                await asyncio.sleep(0.01)
+        await until(lambda: not client.raw.connected, "it was let go")
     assert not hub.place.hub.connections

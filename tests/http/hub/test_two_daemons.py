@@ -15,6 +15,7 @@ from controller.hub.realtime_memory import MemoryRealtime
 from controller.hub.realtime_redis import RedisRealtime
 from tests.contract.room.redis_server import own_redis, shared_redis  # noqa: F401 - fixtures
 from tests.http.hub.running_hub import RunningHub, Socket, WallTime, run_hub
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import a_user
 
 LIMITS = HubLimits(lease_s=0.6, tick_s=0.05)
@@ -34,12 +35,6 @@ async def pair(shared_redis):  # noqa: F811
         two.place.streams.by_id = one.place.streams.by_id
         two.tokens.users = one.tokens.users
         yield one, two
-
-
-async def until(condition, timeout_s: float = 45.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 class Fan:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from controller.hub.closing import CloseCode
 from controller.hub.limits import HubLimits
 from tests.http.hub.running_hub import Socket, run_hub
+from tests.support.waiting import until
 from tests.unit.controller.hub.doubles import a_user
 
 
@@ -18,12 +19,6 @@ from tests.unit.controller.hub.doubles import a_user
 async def hub():
     async with run_hub() as running:
         yield running
-
-
-async def until(condition, timeout_s: float = 45.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_the_three_ways_to_say_who_one_is(hub):
