@@ -170,13 +170,20 @@ class NumberedRun(NamedTuple):
 class Presentation:
     """A stream's renditions at one moment. `version` changes whenever anything here does.
 
-    `started_wall_s` is the wall time (Unix seconds) of the first Period's media time 0.
+    `started_wall_s` is the wall time (Unix seconds) of the first Period's media time 0, `first_s`
+    where on its timeline the media begin. Both stay once every rendition has media.
     """
 
     version: int
     started_wall_s: float
+    first_s: float
     renditions: tuple[Rendition, ...]
     ended: bool
+
+    @property
+    def begins_wall_s(self) -> float:
+        """Wall time (Unix seconds) at which the media begin."""
+        return self.started_wall_s + self.first_s
 
     def rendition(self, name: str) -> Rendition | None:
         """The rendition called `name`."""

@@ -24,6 +24,11 @@ class PeriodPlace(NamedTuple):
     listed_wall_s: float
 
 
+def begun_at(wall_s: float, spans: Sequence[Span]) -> list[Span]:
+    """The spans of an MPD that begins at `wall_s`: sound from before is not played."""
+    return [span._replace(start_wall_s=max(span.start_wall_s, wall_s)) for span in spans]
+
+
 def add_events(
     places: Sequence[PeriodPlace], cues: Sequence[Cue], spans: Sequence[Span], *, ended: bool
 ) -> None:

@@ -13,7 +13,7 @@ from ingest.manifest.dash_elements import (
     root_of,
     text_of,
 )
-from ingest.manifest.dash_events import PeriodPlace, add_events
+from ingest.manifest.dash_events import PeriodPlace, add_events, begun_at
 from ingest.manifest.dash_stretches import Stretch, Track, stretches_of
 from ingest.manifest.hls_tags import date_time
 from ingest.media import MediaKind
@@ -34,14 +34,15 @@ def live_mpd(
     """A dynamic MPD of the finished segments; `time_url` answers the time for UTCTiming, and
     updates are asked for at `location` (ISO/IEC 23009-1, 5.3.1), relative to this MPD.
 
-    The availability start is the wall time of the first Period's media time 0, for good. `cues`
-    are told where `spans`, all that there ever were media in, says that they lie.
+    The availability start is the wall time at which the media begin, for good: players that begin
+    anywhere but at 0 seek there, and Shaka waits for ever when that is a few hundredths of a second
+    away. `cues` are told where `spans`, all that there ever were media in, says that they lie.
     """
     target = max((r.target_duration_s for r in presentation.renditions), default=1)
     depth = max((r.duration_s for r in presentation.renditions), default=0.0)
     mpd = root_of(
         "dynamic",
-        availabilityStartTime=date_time(presentation.started_wall_s),
+        availabilityStartTime=date_time(presentation.begins_wall_s),
         publishTime=date_time(now_wall_s),
         minimumUpdatePeriod=duration_text(max(1.0, target / 2)),
         timeShiftBufferDepth=duration_text(depth),
@@ -57,7 +58,8 @@ def live_mpd(
         _place(presentation, one, period, one.offset_s)
         for one, period in zip(stretches, periods, strict=True)
     ]
-    add_events(places, cues, spans, ended=presentation.ended)
+    begun = begun_at(presentation.begins_wall_s, spans)
+    add_events(places, cues, begun, ended=presentation.ended)
     add_clock(mpd, time_url)
     return text_of(mpd)
 
@@ -88,13 +90,17 @@ def _place(
     presentation: Presentation, stretch: Stretch, period: ET.Element, offset_s: float
 ) -> PeriodPlace:
     """Where a Period that begins at media time `offset_s` lies."""
-    base_s = presentation.started_wall_s + stretch.start_s - stretch.offset_s
+    starts_s = presentation.begins_wall_s + stretch.start_s
     init = next(
         (t.init for t in stretch.tracks if t.rendition.kind is MediaKind.VIDEO),
         stretch.tracks[0].init,
     )
-    span = Span(stretch.id, base_s + offset_s, base_s + stretch.end_s, init.width, init.height)
-    return PeriodPlace(period, span, offset_s, base_s + stretch.first_s)
+
+    def wall_s(media_s: float) -> float:
+        return starts_s + (media_s - stretch.offset_s)
+
+    span = Span(stretch.id, wall_s(offset_s), wall_s(stretch.end_s), init.width, init.height)
+    return PeriodPlace(period, span, offset_s, wall_s(stretch.first_s))
 
 
 def _period(

@@ -26,7 +26,8 @@ class Track:
 class Stretch:
     """A DASH Period: a stretch of time in which the same renditions go on without a gap.
 
-    `offset_s` is the media time at its start, which is at `start_s` on the presentation's clock.
+    `offset_s` is the media time at its start, which is at `start_s` on the presentation's clock: 0
+    is where the stream's media begin.
     `since_msn` is the segment that it began with; 0 where it began with its Discontinuity.
     """
 
@@ -117,14 +118,17 @@ def _stretch(
 ) -> Stretch:
     """`of_all`: the first segments of all renditions, those in a gap included."""
     first = tracks[0].segments[0]
-    period_start_s = first.wall_s - first.start_s - presentation.started_wall_s
+    period_start_s = first.wall_s - first.start_s - presentation.begins_wall_s
     newest = max(of_all, key=lambda segment: segment.since_msn)
     names = "".join(track.rendition.name[0] for track in tracks)
     suffix = f".{newest.since_msn}{names}" if newest.since_msn else ""
+    offset_s, start_s = newest.since_s, period_start_s + newest.since_s
+    if start_s < 0:
+        offset_s, start_s = presentation.first_s, 0.0
     return Stretch(
         id=f"p{first.period}{suffix}",
         since_msn=newest.since_msn,
-        offset_s=newest.since_s,
-        start_s=period_start_s + newest.since_s,
+        offset_s=offset_s,
+        start_s=start_s,
         tracks=tracks,
     )

@@ -19,7 +19,7 @@ from ingest.manifest.dash_elements import (
     root_of,
     text_of,
 )
-from ingest.manifest.dash_events import PeriodPlace, add_events
+from ingest.manifest.dash_events import PeriodPlace, add_events, begun_at
 from ingest.manifest.dash_stretches import Stretch, Track, stretches_of
 from ingest.manifest.hls_tags import date_time
 from ingest.media import MediaKind
@@ -87,7 +87,7 @@ def low_latency_mpd(
     latency_s = _from_keyframe_s(presentation, now_wall_s, usual_s)
     numbered = _numbered(presentation, runs)
     depth_s = numbered[-1].end_wall_s - numbered[0].listed_wall_s if numbered else 0.0
-    started_s = presentation.started_wall_s
+    started_s = presentation.begins_wall_s
     lasts = {"minimumUpdatePeriod": duration_text(_UPDATE_S)}
     if presentation.ended and numbered:
         lasts = {"mediaPresentationDuration": duration_text(numbered[-1].end_wall_s - started_s)}
@@ -106,7 +106,7 @@ def low_latency_mpd(
     _add_service(mpd, latency_s)
     late_s = max(0.0, least_late_s)
     places = [_add_numbered(mpd, one, started_s, late_s) for one in numbered]
-    add_events(places, cues, spans, ended=presentation.ended)
+    add_events(places, cues, begun_at(started_s, spans), ended=presentation.ended)
     add_clock(mpd, time_url)
     return text_of(mpd)
 

@@ -30,6 +30,7 @@ from ingest.window.leaving import Leaving, parts_listed_from
 from ingest.window.rendition_state import RenditionState
 from ingest.window.segment_numbering import SegmentNumbering
 from ingest.window.spans import MediaSpans
+from ingest.window.stream_start import StreamStart
 
 _ROUNDING_S = 0.001
 """PART-TARGET is said in milliseconds."""
@@ -55,6 +56,7 @@ class LiveWindow:
         self._segmented = asyncio.Event()
         self._watchers: list[Watcher] = []
         self._spans = MediaSpans()
+        self._start = StreamStart()
         self._numbering = SegmentNumbering()
         self._cues: Sequence[Cue] = ()
 
@@ -113,6 +115,7 @@ class LiveWindow:
         for entry in entries:
             touched |= self._apply(entry)
             self._spans.take(entry)
+            self._start.take(entry)
         self._version += len(entries)
         for name in touched:
             state = self._renditions[name]
@@ -135,7 +138,7 @@ class LiveWindow:
             r for r in renditions if r is not None and any(not s.gap for s in r.segments)
         )
         started_s = self._first_period.wall_s if self._first_period else 0.0
-        return Presentation(self._version, started_s, listed, self._ended)
+        return Presentation(self._version, started_s, self._start.first_s, listed, self._ended)
 
     def rendition(self, name: str) -> Rendition | None:
         """Snapshot of one rendition; None when the stream has none of that name."""
