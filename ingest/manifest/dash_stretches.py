@@ -12,6 +12,9 @@ from ingest.presentation import InitSection, Presentation, Rendition, Segment
 _LEAD_S = 0.25
 """Sound begins before pictures that are reordered; a Period that began with it had a hole there."""
 
+_SAME_S = 0.0001
+"""Unix seconds that are computed in two ways differ by less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -118,12 +121,13 @@ def _stretch(
 ) -> Stretch:
     """`of_all`: the first segments of all renditions, those in a gap included."""
     first = tracks[0].segments[0]
-    period_start_s = first.wall_s - first.start_s - presentation.begins_wall_s
+    behind_first_s = first.wall_s - first.start_s - presentation.started_wall_s
     newest = max(of_all, key=lambda segment: segment.since_msn)
     names = "".join(track.rendition.name[0] for track in tracks)
     suffix = f".{newest.since_msn}{names}" if newest.since_msn else ""
-    offset_s, start_s = newest.since_s, period_start_s + newest.since_s
-    if start_s < 0:
+    offset_s = newest.since_s
+    start_s = behind_first_s + offset_s - presentation.first_s
+    if abs(behind_first_s) < _SAME_S and offset_s <= presentation.first_s:
         offset_s, start_s = presentation.first_s, 0.0
     return Stretch(
         id=f"p{first.period}{suffix}",

@@ -26,6 +26,10 @@ from tests.support.servers import golive_server
 pytestmark = pytest.mark.e2e
 
 WATCH_S = 10.0
+# Enough for a player that joins then not to wait for its second segment.
+FIRST_SECONDS = 3
+# Shaka's buffering goal is 10 s.
+FETCHED_AT_ONCE_S = 14.0
 # How much later a recording may play for being new.
 VOD_READY_S = 2.0
 REFUSED = "publish_refused"
@@ -81,6 +85,23 @@ def test_players_play_a_live_stream(server, on_air, browser, player, protocol):
     assert watched.advanced_s >= WATCH_S, watched
     assert watched.stalls == 0, watched
     assert watched.errors == [], watched
+
+
+@pytest.mark.alone
+def test_shaka_plays_on_that_has_joined_in_the_first_seconds(server, clip, browser):
+    stream = server.live_stream("just-begun")
+    with Pusher(clip, server.push_url(stream.key), loop=True) as pusher:
+        pusher.wait_frames(FIRST_SECONDS * FRAME_RATE)
+        with browser.play(SHAKA, server.dash(stream.id)) as page:
+            first = page.wait_playing()
+            last = page.wait(
+                lambda one: one.reached_s > FETCHED_AT_ONCE_S or one.stalls > 0,
+                FETCHED_AT_ONCE_S + 20,
+                "further than what it fetches ahead",
+            )
+    assert first.buffered[0][0] < 1 / FRAME_RATE, f"it had to seek to the first picture: {first}"
+    assert last.stalls == 0, last
+    assert last.errors == [], last
 
 
 @pytest.mark.alone

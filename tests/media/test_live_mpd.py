@@ -15,6 +15,7 @@ from tests.support.mpd_rules import MediaRules, check_mpd, check_update, read_mp
 
 BY_NAME = {one.name: one for one in MATRIX}
 LONG_AFTER_S = WALL_S + 60
+BEGINS_S = 0.0005
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,9 @@ def test_every_mpd_of_a_stream_keeps_the_rules(tmp_path, encoders, name):
             if len(seen) > 1:
                 check_update(seen[-2], seen[-1])
     assert len(seen) >= 3
+    begins = seen[0].periods[0]
+    assert begins.start_s == 0
+    assert min(abs(track.first_s) for track in begins.tracks) < BEGINS_S, "players begin at 0"
     for period in seen[-1].periods:
         for track in period.tracks:
             for segment in track.segments:

@@ -3,6 +3,7 @@
 import pytest
 
 from ingest.journal_entries import PartWritten, SegmentWritten
+from ingest.manifest.dash_mpd import live_mpd
 from ingest.manifest.low_latency_mpd import low_latency_mpd
 from ingest.window.live_window import LiveWindow
 from tests.media.test_live_mpd import BY_NAME, LONG_AFTER_S, package
@@ -12,6 +13,7 @@ from tests.support.low_latency_rules import (
     check_low_latency_update,
     read_low_latency_mpd,
 )
+from tests.support.mpd_rules import read_mpd
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,9 @@ def test_every_low_latency_mpd_of_a_stream_keeps_the_rules(tmp_path, encoders, n
             if len(seen) > 1:
                 check_low_latency_update(seen[-2], seen[-1])
     assert len(seen) >= 10
+    assert seen[0].periods[0].start_s == 0, "players begin at 0"
+    usual = read_mpd(live_mpd(window.presentation(), now_wall_s=LONG_AFTER_S, time_url="../time"))
+    assert seen[-1].started_s == usual.instant_s("availabilityStartTime")
     check_against_files(tmp_path / "show", window, seen[-1])
 
 

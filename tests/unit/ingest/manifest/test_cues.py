@@ -210,6 +210,21 @@ def test_events_keep_their_time_while_the_window_moves_on():
     assert after == next(event for event in before if event[2]["kind"] == "pin")
 
 
+def test_events_where_the_sound_begins_before_the_picture():
+    """The MPD begins with the picture: what was shown before begins there under its own name."""
+    script = JournalScript(kinds=("video", "audio"))
+    window = LiveWindow(600)
+    window.apply(script.start())
+    script.position = {"video": 6_030, "audio": 2_208}
+    window.apply(script.segments(3))
+    window.show((pin(-5.0), tag(0.05), tag(3.25, "tag-2")))
+    assert [(at, message["id"]) for at, _, message in live_events(window)] == [
+        (0.0, "pin-1"),
+        (0.0, "tag-1"),
+        (3.183, "tag-2"),
+    ]
+
+
 def test_events_of_two_periods():
     script = JournalScript()
     window = window_of(script, 3)

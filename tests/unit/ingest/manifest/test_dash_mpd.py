@@ -346,6 +346,67 @@ def test_a_stream_without_media_has_no_periods():
     assert list(root.iter(f"{NS}Period")) == []
 
 
+PICTURES_LATER = 6_030  # two pictures of 1/30 s and some, at 90 kHz
+SOUND_LATER = 2_208  # 46 ms at 48 kHz
+
+
+def script_from(picture, sound):
+    """A script, its first Period's entries, and where its tracks begin behind media time 0."""
+    script = JournalScript(kinds=("video", "audio"))
+    entries = script.start()
+    script.position["video"] += picture
+    script.position["audio"] += sound
+    return script, entries
+
+
+def begins(root):
+    """What the first Period begins with: its start, and the media time there by track."""
+    period = next(root.iter(f"{NS}Period"))
+    templates = period.iter(f"{NS}SegmentTemplate")
+    offsets = [int(t.get("presentationTimeOffset")) / int(t.get("timescale")) for t in templates]
+    return period.get("start"), offsets
+
+
+@pytest.mark.parametrize(
+    ("picture", "sound", "expected_s"),
+    [
+        pytest.param(PICTURES_LATER, SOUND_LATER, 0.067, id="reordered: the first picture"),
+        pytest.param(90_000, SOUND_LATER, 0.046, id="a second late: the first sound"),
+        pytest.param(900, SOUND_LATER, 0.01, id="sound later: still the first picture"),
+    ],
+)
+def test_a_live_stream_begins_at_zero(picture, sound, expected_s):
+    """§5.3.9.6: players that begin at 0 need not seek; every segment keeps its wall time."""
+    script, entries = script_from(picture, sound)
+    window = LiveWindow(600)
+    window.apply(entries + script.segments(2))
+    root = live(window)
+    assert begins(root) == ("PT0.000S", pytest.approx([expected_s, expected_s]))
+    started_s = datetime.fromisoformat(root.get("availabilityStartTime")).timestamp()
+    assert started_s == pytest.approx(WALL_S + expected_s, abs=0.0005)
+    assert_in_place(root, window)
+
+
+def test_where_a_stream_begins_stays_while_its_window_moves_on_and_is_read_again():
+    """§5.4.1: also behind a Discontinuity, and when the daemon reads the journal anew."""
+    script, entries = script_from(PICTURES_LATER, SOUND_LATER)
+    first, later = entries + script.segments(2), script.segments(12)
+    again = script.start("again", wall_s=WALL_S + 60) + script.segments(2)
+    window, read_again = LiveWindow(12), LiveWindow(12)
+    window.apply(first)
+    before = live(window)
+    window.apply(later)
+    moved = live(window)
+    assert window.rendition("video").segments[0].msn > 0
+    assert begins(moved) == begins(before)
+    window.apply(again)
+    read_again.apply(first + later + again)
+    for root in (moved, live(window), live(read_again)):
+        assert root.get("availabilityStartTime") == "2023-11-14T22:13:20.067Z"
+    assert period_starts(live(window)) == [0.0, 59.933]
+    assert_in_place(live(window), window)
+
+
 # --- recordings -------------------------------------------------------------------------------
 
 
