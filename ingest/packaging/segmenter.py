@@ -259,8 +259,11 @@ class Segmenter:
 
     def _cut_video(self, track: OpenTrack, first: Sample) -> None:
         """End the segment before `first`; audio follows, unless it went ahead already."""
-        if self._audio is not None and self._audio.msn <= track.msn:
-            self._cuts.append((first.dts + first.cts_offset) / track.timescale)
+        audio = self._audio
+        if audio is not None and audio.msn <= track.msn:
+            cut_s = (first.dts + first.cts_offset) / track.timescale
+            # what has come already stays where it is, also when it is read again
+            self._cuts.append(max(cut_s, (audio.end - 0.5) / audio.timescale))
         track.end_segment(first.dts)
         self._drop_overdue_cuts()
 

@@ -107,6 +107,8 @@ class SessionReport(_Message, tag="report", frozen=True, kw_only=True):
     notifications_dropped: int
     silence_frames: int = 0
     dropped_behind_silence: int = 0
+    still_frames: int = 0
+    dropped_behind_still: int = 0
     tags_unsupported: int = 0
     tags_malformed: int = 0
     tags_empty: int = 0

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.checkpoint import TimelineState
 from ingest.clock import Clock
+from ingest.derive.chunks import load_chunks
+from ingest.errors import MalformedMedia
 from ingest.journal_entries import Checkpoint, InitWritten, JournalEntry, PeriodStarted
 from ingest.media import AudioFormat, MediaKind, Packet, Sample, TrackFormat, VideoFormat
 from ingest.packaging.codec_strings import codec_string
@@ -16,19 +17,17 @@ from ingest.session.file_sink import FileSink
 from ingest.session.health import IntakeMeter
 from ingest.session.messages import SessionHealth, SessionReport
 from ingest.settings import PackagingSettings
-from ingest.source.timeline import Timeline, TimelineCounters
+from ingest.source.timeline import AudioClock, Fill, Timeline, TimelineCounters
 from ingest.vod.journal import JournalWriter
 from ingest.vod.recovery import JournalEnd
 from ingest.window.segment_store import SegmentStore
 
 
 class _Place(NamedTuple):
-    """Where a packet starts in the spool, and the audio clock before it was taken."""
+    """Where a packet starts in the spool, and the timeline's audio clock before it was taken."""
 
     offset: int
-    audio_dts: int | None
-    audio_error: float
-    filling: bool
+    audio: AudioClock
 
 
 class _Mark(NamedTuple):
@@ -94,6 +93,8 @@ class Pipeline:
             notifications_dropped=notifications_dropped,
             silence_frames=counters.silence_frames,
             dropped_behind_silence=counters.dropped_behind_silence,
+            still_frames=counters.still_frames,
+            dropped_behind_still=counters.dropped_behind_still,
         )
 
     def health(self) -> SessionHealth:
@@ -111,7 +112,9 @@ class Pipeline:
             gop_s=intake.video.gop_s,
             av_offset_s=intake.av_offset_s,
             audio_drift_s=self._timeline.audio_error / sound.sample_rate if sound else 0.0,
-            dropped=counters.dropped_before_start,
+            dropped=counters.dropped_before_start
+            + counters.dropped_behind_silence
+            + counters.dropped_behind_still,
             repaired=counters.repaired_dts + counters.audio_reanchored + counters.drift_corrected,
             video_codec=picture.codec.value if picture else "",
             audio_codec=sound.codec.value if sound else "",
@@ -136,7 +139,6 @@ class Pipeline:
         `frame_s`: how long a picture lasts, where that is known already.
         """
         self.finish()
-        self._set_tracks(tracks)
         for track in tracks:
             lasts_s = frame_s
             if isinstance(track, AudioFormat):
@@ -145,6 +147,7 @@ class Pipeline:
                 self._settings.part_target_s, lasts_s, self._settings.segment_target_s
             )
             self._part_targets.setdefault(track.kind, target_s)
+        self._set_tracks(tracks)
         if reason is not None:
             self._reason = reason
 
@@ -152,7 +155,8 @@ class Pipeline:
         """Go on in the Period of `checkpoint`; the next packets are those from its offsets on."""
         tracks: list[TrackFormat] = [t for t in (checkpoint.video, checkpoint.audio) if t]
         self._set_tracks(tuple(tracks))
-        self._timeline.restore(checkpoint.timeline)
+        still = self._read_still(checkpoint) if checkpoint.timeline.standing else None
+        self._timeline.restore(checkpoint.timeline, still)
         self._segmenter = self._make_segmenter()
         self._segmenter.restore(checkpoint.segmenter)
         for kind, init in checkpoint.inits.items():
@@ -161,21 +165,33 @@ class Pipeline:
             numbers = range(track.number - track.index, track.number)
             self._sink.reopen(MediaKind(name), numbers)
 
+    def _read_still(self, checkpoint: Checkpoint) -> Sample | None:
+        """The last keyframe before `checkpoint`: of the segment before, where it is still there."""
+        state = checkpoint.segmenter.tracks[MediaKind.VIDEO.value]
+        path = self._store.segment_path(MediaKind.VIDEO.value, state.msn - 1)
+        try:
+            chunk = next(one for one in reversed(load_chunks(path)) if one.syncs)
+            with path.open("rb") as file:
+                file.seek(chunk.offset + sum(chunk.sizes[: chunk.syncs[-1]]))
+                data = file.read(chunk.sizes[chunk.syncs[-1]])
+        except (OSError, MalformedMedia, StopIteration):
+            return None
+        return Sample(state.segment_start, chunk.cts_offsets[chunk.syncs[-1]], True, data)
+
     def feed(self, packet: Packet, offset: int | None = None) -> None:
         """Take one access unit; `offset` is where it starts in the spool, if it comes from one."""
         self._intake.take(packet)
         if self._timeline.breaks(packet):
             self.start(self._tracks, "timestamp jump")
-        place = None if offset is None else _Place(offset, *self._timeline.audio_clock)
+        place = None if offset is None else _Place(offset, self._timeline.audio_clock)
         sample = self._timeline.accept(packet)
+        if self._timeline.has_fill and self._segmenter is not None:
+            silence = self._feed_fill(self._segmenter, self._timeline.take_fill(), place)
+            if silence and place is not None and sample and packet.kind is MediaKind.AUDIO:
+                place = _Place(place.offset, AudioClock(sample.dts))
         if sample is None:
             return
         segmenter = self._segmenter or self._open_period(sample, offset)
-        if self._timeline.has_silence:
-            silence = self._timeline.take_silence()
-            self._feed_silence(segmenter, silence, place)
-            if place is not None and packet.kind is MediaKind.AUDIO:
-                place = _Place(place.offset, sample.dts, 0.0, filling=False)
         self._frames[packet.kind] += 1
         if packet.kind is MediaKind.VIDEO:
             segmenter.video(sample)
@@ -190,29 +206,42 @@ class Pipeline:
         if segmenter is None:
             return
         self._timeline.fill_to_end()
-        self._feed_silence(segmenter, self._timeline.take_silence(), None)
+        self._feed_fill(segmenter, self._timeline.take_fill(), None)
         segmenter.finish()
         self._next_msn = segmenter.next_msn
         self._next_numbers |= segmenter.next_numbers
         self._segmenter = None
 
-    def _feed_silence(
-        self, segmenter: Segmenter, silence: list[Sample], place: _Place | None
-    ) -> None:
-        """Sound that the packet at `place` called for; a part that begins with it is taken up
-        there."""
-        for sample in silence:
+    def _feed_fill(self, segmenter: Segmenter, fills: list[Fill], place: _Place | None) -> bool:
+        """What the packet at `place` called for; parts and segments that begin with it are taken up
+        there. Answers whether there was silence."""
+        silence = False
+        for kind, sample, end in fills:
+            if kind is MediaKind.VIDEO:
+                segmenter.video(sample)
+                if place is not None and self._opens_segment(segmenter, kind):
+                    still = self._checkpoint(segmenter, sample, place, standing=True)
+                    self._journal.append(still)
+                continue
+            silence = True
             segmenter.audio(sample)
-            if place is not None and segmenter.open_samples(MediaKind.AUDIO) == 1:
-                there = _Place(place.offset, sample.dts, 0.0, filling=True)
-                self._audio_mark = _Mark(there, self._timeline.last_ms(MediaKind.AUDIO))
+            if place is not None:
+                if segmenter.open_samples(kind) == 1:
+                    before = _Place(place.offset, AudioClock(sample.dts, filling=True))
+                    self._audio_mark = _Mark(before, self._timeline.last_ms(kind))
+                place = _Place(place.offset, AudioClock(end, filling=True))
+        return silence
 
     def _set_tracks(self, tracks: tuple[TrackFormat, ...]) -> None:
         self._tracks = tracks
         video = any(track.kind is MediaKind.VIDEO for track in tracks)
         self._leader = MediaKind.VIDEO if video else MediaKind.AUDIO
-        limit_ms = int(self._settings.segment_limit_s * 1000)
-        self._timeline = Timeline(tracks, self._counters, hole_limit_ms=limit_ms)
+        self._timeline = Timeline(
+            tracks,
+            self._counters,
+            hole_limit_ms=int(self._settings.segment_limit_s * 1000),
+            still_s=self._part_targets.get(MediaKind.VIDEO, self._settings.part_target_s),
+        )
         self._audio_mark = None
 
     def _make_segmenter(self) -> Segmenter:
@@ -236,7 +265,8 @@ class Pipeline:
         self._next_period += 1
         entries += [self._write_init(track) for track in self._tracks]
         if offset is not None:
-            entries.append(self._checkpoint(segmenter, first, offset))
+            place = _Place(offset, self._timeline.audio_clock)
+            entries.append(self._checkpoint(segmenter, first, place))
         self._journal.append(*entries)
         return segmenter
 
@@ -244,33 +274,35 @@ class Pipeline:
         """Remember where open parts begin; leave a checkpoint where a segment opens."""
         if kind is MediaKind.AUDIO and segmenter.open_samples(kind) == 1:
             self._audio_mark = _Mark(place, self._timeline.last_ms(kind))
-        if kind is self._leader and segmenter.segment_opens():
-            self._journal.append(self._checkpoint(segmenter, sample, place.offset))
+        if self._opens_segment(segmenter, kind):
+            now = _Place(place.offset, self._timeline.audio_clock)
+            self._journal.append(self._checkpoint(segmenter, sample, now))
 
-    def _checkpoint(self, segmenter: Segmenter, sample: Sample, offset: int) -> Checkpoint:
-        """Taken at the leader's `sample`, which opens a segment."""
+    def _opens_segment(self, segmenter: Segmenter, kind: MediaKind) -> bool:
+        return kind is self._leader and segmenter.segment_opens()
+
+    def _checkpoint(
+        self, segmenter: Segmenter, sample: Sample, place: _Place, *, standing: bool = False
+    ) -> Checkpoint:
+        """Taken at the leader's `sample`, which opens a segment; `standing`: a still picture."""
         timeline = self._timeline
         audio = self._audio_mark
-        if audio is not None and not segmenter.open_samples(MediaKind.AUDIO):
-            audio = None  # its open part is empty: whatever comes next begins it
-        video_leads = self._leader is MediaKind.VIDEO
-        audio_offset = audio.place.offset if audio else offset
-        self.checkpoint_offset = min(offset, audio_offset)
+        if audio is None or not segmenter.open_samples(MediaKind.AUDIO):
+            # its open part is empty: whatever comes next begins it
+            audio = _Mark(place, timeline.last_ms(MediaKind.AUDIO))
+        self.checkpoint_offset = min(place.offset, audio.place.offset)
         return Checkpoint(
             spool=self._spool,
-            video_offset=offset,
-            audio_offset=audio_offset,
+            video_offset=place.offset,
+            audio_offset=audio.place.offset,
             video=next((t for t in self._tracks if isinstance(t, VideoFormat)), None),
             audio=next((t for t in self._tracks if isinstance(t, AudioFormat)), None),
             inits={kind.value: init for kind, init in self._sink.inits.items()},
-            timeline=TimelineState(
-                origin_ms=timeline.origin_ms or 0,
-                video_ms=timeline.last_ms(MediaKind.VIDEO) if video_leads else None,
-                video_dts=sample.dts if video_leads else 0,
-                audio_ms=audio.stamp_ms if audio else timeline.last_ms(MediaKind.AUDIO),
-                audio_dts=audio.place.audio_dts if audio else timeline.next_audio_dts,
-                audio_error=audio.place.audio_error if audio else timeline.audio_error,
-                filling=audio.place.filling if audio else timeline.filling,
+            timeline=timeline.state(
+                video_dts=sample.dts if self._leader is MediaKind.VIDEO else None,
+                audio_ms=audio.stamp_ms,
+                audio=audio.place.audio,
+                standing=standing,
             ),
             segmenter=segmenter.state(),
         )

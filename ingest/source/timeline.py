@@ -4,10 +4,12 @@ Pure: packets in, samples out. A Period starts at media time 0 with the first vi
 with the first audio frame where there is no video track. A jump of more than `MAX_JUMP_MS` in
 either direction, away from all tracks, ends the Period (RFC 8216 §4.3.2.3, a Discontinuity), and
 so does a hole in all tracks that is longer than a Media Segment may be. Sound that pauses while
-the picture goes on is silence until it comes back.
+the picture goes on is silence until it comes back; where the picture pauses, its last keyframe
+stands still until the next one comes.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ingest.checkpoint import TimelineState
 from ingest.media import (
@@ -19,6 +21,7 @@ from ingest.media import (
     TrackFormat,
     VideoFormat,
 )
+from ingest.source.patience import Patience
 from ingest.source.silence import silent_frame
 
 MAX_JUMP_MS = 10_000
@@ -33,11 +36,12 @@ _DRIFT_PARTS = 100
 _DRIFT_FRAMES = 64
 """Frames over which that mean is taken: stamps are rounded to milliseconds and jitter."""
 
-_SILENCE_AFTER_S = 1.5
-"""Sound that is further behind the picture has paused. Some encoders send it a second late."""
+_LONGEST_GOP_MS = 10_000
+"""A picture that pauses is filled where a keyframe is to be expected within this time: pictures in
+between refer to others than the one that stands still, and are left out."""
 
-_SILENCE_BEHIND_S = 0.25
-"""How far silence stays behind the picture, so that sound that comes back finds its place."""
+_STILL_S = 0.2
+"""How long each picture of those that stand still lasts, unless the Pipeline says otherwise."""
 
 _LAST_PICTURE = VIDEO_TIMESCALE // 30
 """How long the last picture is taken to last."""
@@ -50,7 +54,8 @@ _WRAP = 1 << 32
 
 @dataclass(slots=True)
 class TimelineCounters:
-    """What was repaired or left out, in packets; a composition offset counts as `repaired_dts`."""
+    """What was repaired, put in or left out, in packets; a composition offset counts as
+    `repaired_dts`."""
 
     repaired_dts: int = 0
     audio_reanchored: int = 0
@@ -58,15 +63,34 @@ class TimelineCounters:
     dropped_before_start: int = 0
     silence_frames: int = 0
     dropped_behind_silence: int = 0
+    still_frames: int = 0
+    dropped_behind_still: int = 0
+
+
+class Fill(NamedTuple):
+    """A sample that stands for one that has not come, and the dts behind it."""
+
+    kind: MediaKind
+    sample: Sample
+    end: int
+
+
+class AudioClock(NamedTuple):
+    """Where the next audio frame belongs (None before the first), the mean difference between the
+    stamps and the count of samples in ticks, and whether silence takes the place of the sound."""
+
+    dts: int | None
+    error: float = 0.0
+    filling: bool = False
 
 
 class Timeline:
     """The clock of one Period with fixed `tracks`; `counters` go on from the Period before.
 
     `accept` answers the Sample, or None for a packet that cannot be used (before the first
-    keyframe, or of a track that is not there); `take_silence` what comes before it. `breaks` tells
+    keyframe, or of a track that is not there); `take_fill` what comes before it. `breaks` tells
     beforehand whether a packet belongs to a new Period: `hole_limit_ms` is the longest hole that
-    does not make one.
+    does not make one. `still_s`: how long each of the pictures lasts that fill a pause.
     """
 
     def __init__(
@@ -75,6 +99,7 @@ class Timeline:
         counters: TimelineCounters | None = None,
         *,
         hole_limit_ms: int = MAX_JUMP_MS,
+        still_s: float = _STILL_S,
     ) -> None:
         self.counters = counters or TimelineCounters()
         self._video = next((t for t in tracks if isinstance(t, VideoFormat)), None)
@@ -89,7 +114,16 @@ class Timeline:
         self._near_ms = min(hole_limit_ms, MAX_JUMP_MS)
         self._silent = silent_frame(self._audio) if self._audio else None
         self._filling = False
-        self._silence: list[Sample] = []
+        self._fills: list[Fill] = []
+        self._patience = {kind: Patience(kind) for kind in MediaKind}
+        self._still = b""  # the last keyframe
+        self._still_cts = 0
+        self._still_ticks = int(still_s * VIDEO_TIMESCALE)
+        self._key_ms: int | None = None
+        self._gop_ms = 0  # 0: not known
+        self._standing = False
+        self._left_out_ms: int | None = None  # since when there are pictures, but no keyframe
+        self._replays = False  # what comes was taken once already
 
     @property
     def origin_ms(self) -> int | None:
@@ -106,32 +140,53 @@ class Timeline:
         return self._audio_error
 
     @property
-    def next_audio_dts(self) -> int | None:
-        """Where the next audio frame belongs; None before the first."""
-        return self._audio_dts
+    def audio_clock(self) -> AudioClock:
+        """Where the sound stands."""
+        return AudioClock(self._audio_dts, self._audio_error, self._filling)
+
+    def state(
+        self, *, video_dts: int | None, audio_ms: int | None, audio: AudioClock, standing: bool
+    ) -> TimelineState:
+        """What is needed to accept again the video packet at `video_dts`, where there is a video
+        track, and the audio packets from `audio` on, the last of which was stamped `audio_ms`;
+        `standing`: there is none at `video_dts`, its picture stands still."""
+        return TimelineState(
+            origin_ms=self._origin_ms or 0,
+            video_ms=None if video_dts is None else self._last_ms.get(MediaKind.VIDEO),
+            video_dts=video_dts or 0,
+            audio_ms=audio_ms,
+            audio_dts=audio.dts,
+            audio_error=audio.error,
+            filling=audio.filling,
+            standing=standing,
+            video_lag_ms=self._patience[MediaKind.VIDEO].lag_ms,
+            video_interval_ms=self._patience[MediaKind.VIDEO].interval_ms,
+            audio_lag_ms=self._patience[MediaKind.AUDIO].lag_ms,
+            key_ms=self._key_ms,
+            gop_ms=self._gop_ms,
+            left_out_ms=self._left_out_ms,
+        )
 
     @property
-    def audio_clock(self) -> tuple[int | None, float, bool]:
-        """`next_audio_dts`, `audio_error` and `filling`."""
-        return self._audio_dts, self._audio_error, self._filling
+    def has_fill(self) -> bool:
+        """Whether `take_fill` has something to answer."""
+        return bool(self._fills)
 
-    @property
-    def filling(self) -> bool:
-        """Whether the sound has paused and silence takes its place."""
-        return self._filling
+    def take_fill(self) -> list[Fill]:
+        """Samples that belong before the last accepted packet's, in the order of their times; each
+        is answered once."""
+        fills, self._fills = self._fills, []
+        if len({fill.kind for fill in fills}) > 1:
+            fills.sort(key=self._time_s)
+        return fills
 
-    @property
-    def has_silence(self) -> bool:
-        """Whether `take_silence` has something to answer."""
-        return bool(self._silence)
+    def _time_s(self, fill: Fill) -> float:
+        if fill.kind is MediaKind.AUDIO and self._audio is not None:
+            return fill.sample.dts / self._audio.sample_rate
+        return fill.sample.dts / VIDEO_TIMESCALE
 
-    def take_silence(self) -> list[Sample]:
-        """Audio samples that belong before the last accepted one; each is answered once."""
-        silence, self._silence = self._silence, []
-        return silence
-
-    def restore(self, state: TimelineState) -> None:
-        """Go on with the packets that `state` names."""
+    def restore(self, state: TimelineState, still: Sample | None = None) -> None:
+        """Go on with the packets that `state` names; `still` is the picture that stands still."""
         self._origin_ms = state.origin_ms
         if state.video_ms is not None:
             self._last_ms[MediaKind.VIDEO] = state.video_ms
@@ -141,6 +196,16 @@ class Timeline:
         self._audio_dts = state.audio_dts
         self._audio_error = state.audio_error
         self._filling = state.filling
+        video, audio = MediaKind.VIDEO, MediaKind.AUDIO
+        self._patience[video] = Patience(video, state.video_lag_ms, state.video_interval_ms)
+        self._patience[audio] = Patience(audio, state.audio_lag_ms)
+        self._key_ms, self._gop_ms = state.key_ms, state.gop_ms
+        self._left_out_ms = state.left_out_ms
+        self._standing = still is not None
+        if still is not None:
+            self._still, self._still_cts = still.data, still.cts_offset
+            self._video_dts = state.video_dts - self._still_ticks
+        self._replays = self._video is not None
 
     @property
     def started(self) -> bool:
@@ -183,7 +248,21 @@ class Timeline:
         if self._origin_ms is None and not self._starts(packet, dts_ms):
             self.counters.dropped_before_start += 1
             return None
+        self._learn(packet, dts_ms, last)
         return (self._video_sample if is_video else self._audio_sample)(packet, dts_ms)
+
+    def _learn(self, packet: Packet, dts_ms: int, last_ms: int) -> None:
+        """How far behind the other track this one comes, and pictures behind each other."""
+        is_video = packet.kind is MediaKind.VIDEO
+        if is_video:
+            self._replays = False
+        patience = self._patience[packet.kind]
+        other = self._last_ms.get(MediaKind.AUDIO if is_video else MediaKind.VIDEO)
+        if other is not None and not self._replays:
+            patience.learn_lag(other - dts_ms)
+        interval_ms = dts_ms - last_ms
+        if is_video and not packet.is_key and interval_ms <= self._hole_limit_ms:
+            patience.learn_interval(interval_ms)  # a camera that paused begins with a keyframe
 
     def _is_far(self, packet: Packet) -> bool:
         """Whether `packet` is more than a jump away from the last one of each track."""
@@ -198,19 +277,53 @@ class Timeline:
             return True
         return False
 
-    def _video_sample(self, packet: Packet, dts_ms: int) -> Sample:
+    def _video_sample(self, packet: Packet, dts_ms: int) -> Sample | None:
         dts = (dts_ms - self._origin()) * 90
+        if self._leaves_out(packet, dts, dts_ms):
+            self.counters.dropped_behind_still += 1
+            self._fill_sound(dts)
+            return None
         if dts <= self._video_dts:
             self.counters.repaired_dts += 1
             dts = self._video_dts + 1
         self._video_dts = dts
-        self._fill_behind(dts)
+        self._fill_sound(dts)
         cts_ms = packet.pts_ms - packet.dts_ms
         if abs(cts_ms) > MAX_JUMP_MS:  # no picture waits for others as long
             self.counters.repaired_dts += 1
             cts_ms = 0
         self._video_end = max(self._video_end, dts + cts_ms * 90)
+        if packet.is_key:
+            self._still, self._still_cts = packet.data, cts_ms * 90
+            if self._key_ms is not None and dts_ms > self._key_ms:
+                self._gop_ms = dts_ms - self._key_ms
+            self._key_ms = dts_ms
         return Sample(dts, cts_ms * 90, packet.is_key, packet.data)
+
+    def _leaves_out(self, packet: Packet, dts: int, dts_ms: int) -> bool:
+        """Whether a picture cannot go behind the one that stands still: it refers to others, or
+        its time has passed."""
+        if not self._standing:
+            hole_ms = (dts - self._video_dts) // 90
+            paused = hole_ms > self._hole_limit_ms and not packet.is_key and not self._filling
+            self._standing = paused and self._audio is not None and self._may_stand
+            return self._standing
+        if packet.is_key:
+            if dts <= self._video_dts:
+                return True
+            self._stand_still_until(dts - 1)
+            self._standing, self._left_out_ms, self._key_ms = False, None, None
+            return False
+        if self._left_out_ms is None:
+            self._left_out_ms = dts_ms
+        if dts_ms - self._left_out_ms > _LONGEST_GOP_MS:  # no keyframe comes: better that than none
+            self._standing, self._left_out_ms = False, None
+            self._key_ms, self._gop_ms = None, 0
+        return self._standing
+
+    @property
+    def _may_stand(self) -> bool:
+        return bool(self._still) and 0 < self._gop_ms <= _LONGEST_GOP_MS
 
     def _audio_sample(self, packet: Packet, dts_ms: int) -> Sample | None:
         track = self._audio
@@ -235,18 +348,41 @@ class Timeline:
         else:
             dts += self._drift(stamped - dts, track)
         self._audio_dts = dts + track.frame_samples
+        if self._video is not None:
+            self._fill_picture(dts * VIDEO_TIMESCALE // track.sample_rate)
         return Sample(dts, 0, True, packet.data)
 
-    def _fill_behind(self, video_dts: int) -> None:
+    def _fill_sound(self, video_dts: int) -> None:
         """Silence up to shortly behind the picture, once the sound has paused."""
         track = self._audio
         if track is None or self._silent is None:
             return
+        patience = self._patience[MediaKind.AUDIO]
         now = video_dts * track.sample_rate // VIDEO_TIMESCALE
         start = self._audio_dts or 0
-        if self._filling or now - start > _SILENCE_AFTER_S * track.sample_rate:
+        limit_ms = patience.margin_ms if self._filling else patience.limit_ms(video_dts // 90)
+        if (now - start) * 1000 > limit_ms * track.sample_rate:
             self._filling, self._audio_error = True, 0.0
-            self._fill(start, now - int(_SILENCE_BEHIND_S * track.sample_rate), track)
+            self._fill(start, now - patience.margin_ms * track.sample_rate // 1000, track)
+
+    def _fill_picture(self, now: int) -> None:
+        """The last keyframe up to shortly behind the sound, which is at `now` on the video's clock,
+        once the picture has paused."""
+        patience = self._patience[MediaKind.VIDEO]
+        limit_ms = patience.margin_ms if self._standing else patience.limit_ms(now // 90)
+        if now - self._video_dts <= limit_ms * 90 or not self._may_stand:
+            return
+        self._standing = True
+        self._stand_still_until(now - patience.margin_ms * 90)
+
+    def _stand_still_until(self, end: int) -> None:
+        """As many pictures as begin until then."""
+        while self._video_dts + self._still_ticks <= end:
+            self._video_dts += self._still_ticks
+            still = Sample(self._video_dts, self._still_cts, True, self._still)
+            self._fills.append(Fill(MediaKind.VIDEO, still, still.dts + self._still_ticks))
+            self._video_end = self._video_dts + self._still_cts
+            self.counters.still_frames += 1
 
     def fill_to_end(self) -> None:
         """Silence up to the end of the last picture: no more will come, and players stop where
@@ -261,7 +397,8 @@ class Timeline:
         """As many whole frames of silence as there is room for."""
         step = track.frame_samples
         for dts in range(start, end - step + 1, step):
-            self._silence.append(Sample(dts, 0, True, self._silent or b""))
+            silence = Sample(dts, 0, True, self._silent or b"")
+            self._fills.append(Fill(MediaKind.AUDIO, silence, dts + step))
             self._audio_dts = dts + step
             self.counters.silence_frames += 1
 

@@ -37,6 +37,10 @@ class SegmentStore:
         """The bytes of a Partial Segment that was written."""
         return (self._folder / rendition / part_name(number)).read_bytes()
 
+    def segment_path(self, rendition: str, msn: int) -> Path:
+        """Where a Media Segment is, or was."""
+        return self._folder / rendition / segment_name(msn)
+
     def join_parts(self, rendition: str, msn: int, numbers: Sequence[int]) -> int:
         """Write a Media Segment from the files of its parts; answers its size in bytes."""
         parts = [self.read_part(rendition, number) for number in numbers]

@@ -15,11 +15,9 @@ from tests.support.media import ClipLibrary
 from tests.support.players import HLS_JS
 
 _SEED = 20_260
-GSTREAMER_HLS, GSTREAMER_DASH = "gstreamer m3u8", "gstreamer mpd"
+GSTREAMER_DASH = "gstreamer mpd"
 _NO_FIRST_SOUND = "shows no picture before it has sound of the same Discontinuity Sequence"
-_NO_GAPS = "does not go on behind a gap in the picture"
 _NO_NEW_TRACK = "does not go on into a Period that has a track more"
-_NO_GAPS_IN_GSTREAMER = ((GSTREAMER_HLS, _NO_GAPS), (GSTREAMER_DASH, _NO_GAPS))
 _WRAP = 1 << 32
 
 Tags = list[FlvTag]
@@ -96,8 +94,6 @@ class Input:
     new_init: ffmpeg's HLS demuxer keeps the first Media Initialization Section, so what follows
     another one is decoded on its own. fails: why it does not work. not_in: players that cannot
     play it whatever they are given, and why. heavy: takes a core to decode at its own speed.
-    gap_s: from the last picture before a pause to the first keyframe after it, where no player has
-    anything to show.
     """
 
     name: str
@@ -109,7 +105,6 @@ class Input:
     fails: str = ""
     not_in: tuple[tuple[str, str], ...] = ()
     heavy: bool = False
-    gap_s: tuple[float, float] = (0.0, 0.0)
 
 
 # --- rewriting ----------------------------------------------------------------------------------
@@ -540,12 +535,8 @@ MATRIX: tuple[Input, ...] = (
     Input("audio stops", _audio_stops),
     Input("audio comes back", _audio_comes_back),
     Input("MP3 comes back", _sound_of_mp3_comes_back),
-    Input("video comes back", _video_comes_back, not_in=_NO_GAPS_IN_GSTREAMER, gap_s=(2.5, 8.1)),
-    Input(
-        "everything pauses",
-        _everything_pauses,
-        not_in=(*_NO_GAPS_IN_GSTREAMER, (HLS_JS, _NO_GAPS)),
-    ),
+    Input("video comes back", _video_comes_back),
+    Input("everything pauses", _everything_pauses),
     Input("video starts late", _video_starts_late),
     Input(
         "video starts very late",

@@ -19,6 +19,7 @@ from tests.support.media_values import (
 
 WRAP = 1 << 32
 BOTH = (VIDEO, STEREO_48K)
+PICTURE = MediaKind.VIDEO
 AUDIO = MediaKind.AUDIO
 
 
@@ -208,7 +209,7 @@ def test_a_picture_that_would_wait_for_hours_is_shown_when_it_is_decoded(absurd)
     assert timeline.counters.repaired_dts == 1
     timeline, _ = run([video_packet(0, key=True, cts_ms=absurd), audio_packet(0)])
     timeline.fill_to_end()
-    assert len(timeline.take_silence()) < 5
+    assert len(timeline.take_fill()) < 5
 
 
 @given(st.lists(st.integers(-500, 500), max_size=60))
@@ -258,7 +259,7 @@ def test_a_hole_in_the_audio_moves_it_to_the_encoders_stamp():
     timeline, samples = run([audio_packet(t) for t in (0, 21, 43, 1_000, 1_021)], (unknown,))
     assert [s.dts for s in samples] == [0, 1024, 2048, 48_000, 49_024]
     assert timeline.counters.audio_reanchored == 1
-    assert timeline.take_silence() == []
+    assert timeline.take_fill() == []
 
 
 # --- sound that pauses ------------------------------------------------------------------------
@@ -270,7 +271,7 @@ def everything(packets, tracks=BOTH):
     sent, silent = [], []
     for packet in packets:
         sample = timeline.accept(packet)
-        silent += [s.dts for s in timeline.take_silence()]
+        silent += [one.sample.dts for one in timeline.take_fill()]
         if sample is not None and packet.kind is AUDIO:
             sent.append(sample.dts)
     return timeline, sent, silent
@@ -297,7 +298,7 @@ def test_sound_that_pauses_is_silence_until_it_comes_back():
 def test_sound_that_stops_is_silence_to_the_end():
     timeline, sent, silent = everything(frames(9, lambda t: t < 2_000))
     timeline.fill_to_end()
-    silent += [s.dts for s in timeline.take_silence()]
+    silent += [one.sample.dts for one in timeline.take_fill()]
     assert silent[0] == sent[-1] + 1024
     assert 8.9 < silent[-1] / 48_000 < 9
 
@@ -324,6 +325,108 @@ def test_sound_behind_its_silence_is_left_out_and_counted():
     assert timeline.counters.dropped_behind_silence > 100
     track = sorted(sent + silent)
     assert all(b - a >= 1024 for a, b in pairwise(track))
+
+
+# --- pictures that pause ------------------------------------------------------------------------
+
+
+def filmed(seconds, picture, gop_ms=1_000, every_ms=40):
+    """Sound all the time; pictures, by stamp, where `picture` says so."""
+    packets = [
+        video_packet(t, key=t % gop_ms == 0)
+        for t in range(0, int(seconds * 1000), every_ms)
+        if picture(t)
+    ]
+    packets += [audio_packet(int(i * 1024 / 48)) for i in range(int(seconds * 1000 * 48 / 1024))]
+    return sorted(packets, key=lambda p: p.dts_ms)
+
+
+def shown(packets):
+    """The video track as it is packaged: what was sent, and the pictures that stand still; how far
+    behind the sound it was at most, in seconds, from the third second on."""
+    timeline = Timeline(BOTH)
+    sent, still, behind_s = [], [], 0.0
+    for packet in packets:
+        sample = timeline.accept(packet)
+        still += [one.sample for one in timeline.take_fill() if one.kind is PICTURE]
+        if sample is not None and packet.kind is PICTURE:
+            sent.append(sample)
+        if packet.dts_ms > 3_000:
+            last = max(one.dts for one in [*sent[-1:], *still[-1:]])
+            behind_s = max(behind_s, packet.dts_ms / 1000 - last / 90_000)
+    return timeline, sent, still, behind_s
+
+
+def test_a_picture_that_pauses_stands_still_until_the_next_keyframe():
+    timeline, sent, still, behind_s = shown(filmed(12, lambda t: not 4_500 < t < 8_300))
+    track = sorted(one.dts for one in [*sent, *still])
+    assert max(b - a for a, b in pairwise(track)) <= 0.2 * 90_000
+    assert all(one.is_key for one in still)
+    assert {one.data for one in still} == {next(s for s in sent if s.dts == 4 * 90_000).data}
+    assert min(s.dts for s in sent if s.dts > 5 * 90_000) == 9 * 90_000
+    assert timeline.counters.still_frames == len(still)
+    assert timeline.counters.dropped_behind_still == len(range(8_320, 9_000, 40))
+    assert behind_s < 1
+
+
+def test_a_picture_that_stops_stands_still_to_the_end():
+    _, sent, still, _ = shown(filmed(12, lambda t: t < 4_500))
+    assert sent[-1].dts < still[0].dts
+    assert 11 < still[-1].dts / 90_000 < 12
+
+
+def test_pictures_without_another_keyframe_go_on_after_all():
+    def packets():
+        for packet in filmed(40, lambda t: not 4_500 < t < 8_000):
+            late = packet.kind is PICTURE and packet.dts_ms >= 8_000
+            yield packet._replace(is_key=False) if late else packet
+
+    timeline, sent, still, _ = shown([*packets()])
+    assert 0 < timeline.counters.dropped_behind_still <= 10_040 / 40
+    assert sent[-1].dts == 39_960 * 90
+    assert still[-1].dts < 18.1 * 90_000
+
+
+def test_where_no_keyframe_is_to_be_expected_nothing_is_left_out():
+    packets = filmed(12, lambda t: not 4_500 < t < 8_000, gop_ms=60_000)
+    timeline, _, still, _ = shown(packets)
+    assert still == []
+    assert timeline.counters.dropped_behind_still == 0
+
+
+def test_a_camera_that_changes_has_not_paused():
+    _, sent, still, _ = shown(filmed(12, lambda t: not 4_500 < t < 5_100))
+    assert still == []
+    assert sent[-1].dts == 11_960 * 90
+
+
+def test_a_slow_camera_has_not_paused():
+    _, sent, still, _ = shown(filmed(20, lambda t: True, gop_ms=4_000, every_ms=800))
+    assert still == []
+    assert len(sent) == 25
+
+
+def test_pictures_that_arrive_a_second_late_have_not_paused():
+    packets = filmed(12, lambda t: True)
+    packets.sort(key=lambda p: p.dts_ms + 1_000 * (p.kind is PICTURE))
+    timeline, _, still, _ = shown(packets)
+    assert (still, timeline.counters.dropped_behind_still) == ([], 0)
+
+
+def test_pictures_that_always_come_two_seconds_late_are_shown():
+    packets = filmed(30, lambda t: True)
+    packets.sort(key=lambda p: p.dts_ms + 2_000 * (p.kind is PICTURE))
+    _, sent, _, _ = shown(packets)
+    assert sent[-1].dts == 29_960 * 90
+    assert len(sent) > 25 * 25
+
+
+def test_sound_that_always_comes_two_seconds_late_is_heard():
+    packets = frames(30, lambda _: True)
+    packets.sort(key=lambda p: p.dts_ms + 2_000 * (p.kind is AUDIO))
+    _, sent, silent = everything(packets)
+    assert len(sent) > 25 * 48_000 / 1024
+    assert len(silent) < 3 * 48_000 / 1024
 
 
 # --- holes in everything ----------------------------------------------------------------------
