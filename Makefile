@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What one process has compiled, the hundreds that tests start need not compile again.
+unexport PYTHONDONTWRITEBYTECODE
 # Passed on: `make run ARGS="--http-port 9000"`, `make test ARGS="-k publish"`.
 ARGS ?=
 

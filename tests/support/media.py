@@ -27,6 +27,7 @@ from ingest.vod.recorder import Recorder
 from ingest.vod.recovery import read_end, seal
 from ingest.vod.upload_ledger import UploadLedger
 from ingest.vod.uploader import Uploader
+from tests.support.kept_clips import copy_kept
 from tests.support.media_values import HeldClock
 from tests.support.pushers import OWN_TIMES, decode_complaints
 
@@ -69,6 +70,19 @@ class Clip:
 
 def encode_clip(spec: ClipSpec, path: Path) -> Clip:
     """Encode `spec` into an FLV file at `path` and read it back the way a worker does."""
+    copy_kept(path, [*_encoders(), repr(spec)], lambda to: _encode(spec, to))
+    with RtmpPull(str(path), 5.0) as pull:
+        packets = tuple(pull.packets())
+    return Clip(path, pull.tracks, packets)
+
+
+@cache
+def _encoders() -> tuple[str, ...]:
+    """What a clip depends on besides its spec: PyAV with its codecs, and this module."""
+    return av.__version__, repr(av.library_versions), Path(__file__).read_text("utf-8")
+
+
+def _encode(spec: ClipSpec, path: Path) -> None:
     with _usual_scheduling(), av.open(str(path), "w", format="flv") as container:
         video: Any = _video_stream(container, spec) if spec.video else None
         audio: Any = _audio_stream(container, spec) if spec.audio else None
@@ -85,9 +99,6 @@ def encode_clip(spec: ClipSpec, path: Path) -> Clip:
         for stream in (video, audio):
             if stream is not None:
                 container.mux(stream.encode(None))
-    with RtmpPull(str(path), 5.0) as pull:
-        packets = tuple(pull.packets())
-    return Clip(path, pull.tracks, packets)
 
 
 @contextmanager

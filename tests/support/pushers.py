@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests.support.kept_clips import copy_kept, ffmpeg_version
 from tests.support.processes import Running, wait_until
 
 FRAME_RATE = 30
@@ -51,7 +52,12 @@ def make_clip(
     audio = ["-c:a", "libopus" if opus else "aac", "-b:a", "128k", "-ac", "2"]
     argv = [*_FFMPEG, "-y", *source, *sound, "-t", str(duration_s), *video, *audio]
     kind = "matroska" if opus else "flv"
-    subprocess.run([*argv, "-f", kind, str(path)], check=True, timeout=180)
+    argv += ["-f", kind]
+
+    def encode(to: Path) -> None:
+        subprocess.run([*argv, str(to)], check=True, timeout=180)
+
+    copy_kept(path, [ffmpeg_version(), *argv], encode)
     return Clip(path, duration_s, count_frames(str(path)))
 
 
