@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -31,9 +32,22 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Built as `make docs` does; nothing may be warned of."""
-    folder = tmp_path_factory.mktemp("site")
+def site(tmp_path_factory, worker_id):
+    """Built by the first worker that needs it."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent
+    built = folder / "site-built"
+    with (folder / "site.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            build_site(folder / "site")
+            built.touch()
+    return Site(folder / "site")
+
+
+def build_site(folder: Path) -> None:
+    """As `make docs` does; nothing may be warned of."""
     done = subprocess.run(
         [
             sys.executable,
@@ -55,4 +69,3 @@ def site(tmp_path_factory):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    return Site(folder)
