@@ -18,6 +18,7 @@ from controller.settings import load_settings
 from controller.stores.opening import open_stores
 from controller.system_clock import SystemClock
 from ingest import TaskLimits, run_task
+from tests.support.plain_log import log_plainly
 
 LEASE = RunnerSettings(lease_s=2.0, renew_s=0.1)
 TARGET = "tests.contract.jobs.worker_process:wait_for_file"
@@ -58,4 +59,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    log_plainly()
     asyncio.run(main())
