@@ -32,14 +32,25 @@ class SegmenterState(msgspec.Struct, frozen=True, kw_only=True):
     last_key_dts: int
 
 
+class StillState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the last keyframe `stands` still, which is then the last one in the segments before.
+
+    `key_ms` and `gop_ms` are its stamp and its distance from the one before (0: not known),
+    `left_out_ms` that of the first picture left out since; `left_ticks` how much longer it may.
+    """
+
+    stands: bool
+    key_ms: int | None
+    gop_ms: int
+    left_out_ms: int | None
+    left_ticks: int
+
+
 class TimelineState(msgspec.Struct, frozen=True, kw_only=True):
     """What a timeline needs to accept packets again from a known one of each track on.
 
     Stamps in milliseconds on the encoder's clock, unwrapped; dts in track ticks; None where the
-    track has not begun. `filling`: silence takes the place of the sound; `standing`: the last
-    keyframe that of the picture, which is then the last one in the segments before. `key_ms` and
-    `gop_ms` are the last keyframe's stamp and its distance from the one before (0: not known),
-    `left_out_ms` that of the first picture left out since.
+    track has not begun. `filling`: silence takes the place of the sound.
     """
 
     origin_ms: int
@@ -49,10 +60,7 @@ class TimelineState(msgspec.Struct, frozen=True, kw_only=True):
     audio_dts: int | None
     audio_error: float
     filling: bool = False
-    standing: bool = False
+    still: StillState | None = None
     video_lag_ms: int = 0
     video_interval_ms: int = 0
     audio_lag_ms: int = 0
-    key_ms: int | None = None
-    gop_ms: int = 0
-    left_out_ms: int | None = None

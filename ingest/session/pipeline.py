@@ -155,8 +155,7 @@ class Pipeline:
         """Go on in the Period of `checkpoint`; the next packets are those from its offsets on."""
         tracks: list[TrackFormat] = [t for t in (checkpoint.video, checkpoint.audio) if t]
         self._set_tracks(tuple(tracks))
-        still = self._read_still(checkpoint) if checkpoint.timeline.standing else None
-        self._timeline.restore(checkpoint.timeline, still)
+        self._timeline.restore(checkpoint.timeline, self._read_still(checkpoint))
         self._segmenter = self._make_segmenter()
         self._segmenter.restore(checkpoint.segmenter)
         for kind, init in checkpoint.inits.items():
@@ -166,7 +165,10 @@ class Pipeline:
             self._sink.reopen(MediaKind(name), numbers)
 
     def _read_still(self, checkpoint: Checkpoint) -> Sample | None:
-        """The last keyframe before `checkpoint`: of the segment before, where it is still there."""
+        """The picture that stands still at `checkpoint`, out of the segment before; None when there
+        is none, or no file any more."""
+        if checkpoint.timeline.still is None or not checkpoint.timeline.still.stands:
+            return None
         state = checkpoint.segmenter.tracks[MediaKind.VIDEO.value]
         path = self._store.segment_path(MediaKind.VIDEO.value, state.msn - 1)
         try:

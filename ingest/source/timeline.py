@@ -23,6 +23,7 @@ from ingest.media import (
 )
 from ingest.source.patience import Patience
 from ingest.source.silence import silent_frame
+from ingest.source.still_picture import StillPicture
 
 MAX_JUMP_MS = 10_000
 """Farther than this from the last packet of every track, a packet is on another timeline."""
@@ -35,10 +36,6 @@ _DRIFT_PARTS = 100
 
 _DRIFT_FRAMES = 64
 """Frames over which that mean is taken: stamps are rounded to milliseconds and jitter."""
-
-_LONGEST_GOP_MS = 10_000
-"""A picture that pauses is filled where a keyframe is to be expected within this time: pictures in
-between refer to others than the one that stands still, and are left out."""
 
 _STILL_S = 0.2
 """How long each picture of those that stand still lasts, unless the Pipeline says otherwise."""
@@ -116,13 +113,7 @@ class Timeline:
         self._filling = False
         self._fills: list[Fill] = []
         self._patience = {kind: Patience(kind) for kind in MediaKind}
-        self._still = b""  # the last keyframe
-        self._still_cts = 0
-        self._still_ticks = int(still_s * VIDEO_TIMESCALE)
-        self._key_ms: int | None = None
-        self._gop_ms = 0  # 0: not known
-        self._standing = False
-        self._left_out_ms: int | None = None  # since when there are pictures, but no keyframe
+        self._still = StillPicture(int(still_s * VIDEO_TIMESCALE))
         self._replays = False  # what comes was taken once already
 
     @property
@@ -158,13 +149,10 @@ class Timeline:
             audio_dts=audio.dts,
             audio_error=audio.error,
             filling=audio.filling,
-            standing=standing,
+            still=self._still.state(stands=standing),
             video_lag_ms=self._patience[MediaKind.VIDEO].lag_ms,
             video_interval_ms=self._patience[MediaKind.VIDEO].interval_ms,
             audio_lag_ms=self._patience[MediaKind.AUDIO].lag_ms,
-            key_ms=self._key_ms,
-            gop_ms=self._gop_ms,
-            left_out_ms=self._left_out_ms,
         )
 
     @property
@@ -199,12 +187,10 @@ class Timeline:
         video, audio = MediaKind.VIDEO, MediaKind.AUDIO
         self._patience[video] = Patience(video, state.video_lag_ms, state.video_interval_ms)
         self._patience[audio] = Patience(audio, state.audio_lag_ms)
-        self._key_ms, self._gop_ms = state.key_ms, state.gop_ms
-        self._left_out_ms = state.left_out_ms
-        self._standing = still is not None
-        if still is not None:
-            self._still, self._still_cts = still.data, still.cts_offset
-            self._video_dts = state.video_dts - self._still_ticks
+        if state.still is not None:
+            self._still.restore(state.still, still)
+        if self._still.stands:
+            self._video_dts = state.video_dts - self._still.ticks
         self._replays = self._video is not None
 
     @property
@@ -293,37 +279,27 @@ class Timeline:
             self.counters.repaired_dts += 1
             cts_ms = 0
         self._video_end = max(self._video_end, dts + cts_ms * 90)
+        sample = Sample(dts, cts_ms * 90, packet.is_key, packet.data)
         if packet.is_key:
-            self._still, self._still_cts = packet.data, cts_ms * 90
-            if self._key_ms is not None and dts_ms > self._key_ms:
-                self._gop_ms = dts_ms - self._key_ms
-            self._key_ms = dts_ms
-        return Sample(dts, cts_ms * 90, packet.is_key, packet.data)
+            self._still.take(sample, dts_ms)
+        return sample
 
     def _leaves_out(self, packet: Packet, dts: int, dts_ms: int) -> bool:
         """Whether a picture cannot go behind the one that stands still: it refers to others, or
         its time has passed."""
-        if not self._standing:
+        still = self._still
+        if not still.stands:
             hole_ms = (dts - self._video_dts) // 90
             paused = hole_ms > self._hole_limit_ms and not packet.is_key and not self._filling
-            self._standing = paused and self._audio is not None and self._may_stand
-            return self._standing
-        if packet.is_key:
-            if dts <= self._video_dts:
-                return True
-            self._stand_still_until(dts - 1)
-            self._standing, self._left_out_ms, self._key_ms = False, None, None
-            return False
-        if self._left_out_ms is None:
-            self._left_out_ms = dts_ms
-        if dts_ms - self._left_out_ms > _LONGEST_GOP_MS:  # no keyframe comes: better that than none
-            self._standing, self._left_out_ms = False, None
-            self._key_ms, self._gop_ms = None, 0
-        return self._standing
-
-    @property
-    def _may_stand(self) -> bool:
-        return bool(self._still) and 0 < self._gop_ms <= _LONGEST_GOP_MS
+            still.stands = paused and self._audio is not None and still.may_stand
+            return still.stands
+        if not packet.is_key:
+            return still.leaves_out(dts_ms)
+        if dts <= self._video_dts:
+            return True
+        self._stand_still_until(dts - 1)
+        still.goes_on()
+        return False
 
     def _audio_sample(self, packet: Packet, dts_ms: int) -> Sample | None:
         track = self._audio
@@ -349,6 +325,7 @@ class Timeline:
             dts += self._drift(stamped - dts, track)
         self._audio_dts = dts + track.frame_samples
         if self._video is not None:
+            self._still.hear(track.frame_samples * VIDEO_TIMESCALE // track.sample_rate)
             self._fill_picture(dts * VIDEO_TIMESCALE // track.sample_rate)
         return Sample(dts, 0, True, packet.data)
 
@@ -369,19 +346,16 @@ class Timeline:
         """The last keyframe up to shortly behind the sound, which is at `now` on the video's clock,
         once the picture has paused."""
         patience = self._patience[MediaKind.VIDEO]
-        limit_ms = patience.margin_ms if self._standing else patience.limit_ms(now // 90)
-        if now - self._video_dts <= limit_ms * 90 or not self._may_stand:
-            return
-        self._standing = True
-        self._stand_still_until(now - patience.margin_ms * 90)
+        limit_ms = patience.margin_ms if self._still.stands else patience.limit_ms(now // 90)
+        if now - self._video_dts > limit_ms * 90 and self._still.may_stand:
+            self._still.stands = True
+            self._stand_still_until(now - patience.margin_ms * 90)
 
     def _stand_still_until(self, end: int) -> None:
-        """As many pictures as begin until then."""
-        while self._video_dts + self._still_ticks <= end:
-            self._video_dts += self._still_ticks
-            still = Sample(self._video_dts, self._still_cts, True, self._still)
-            self._fills.append(Fill(MediaKind.VIDEO, still, still.dts + self._still_ticks))
-            self._video_end = self._video_dts + self._still_cts
+        for sample in self._still.fill(self._video_dts, end):
+            self._video_dts = sample.dts
+            self._video_end = sample.dts + sample.cts_offset
+            self._fills.append(Fill(MediaKind.VIDEO, sample, sample.dts + self._still.ticks))
             self.counters.still_frames += 1
 
     def fill_to_end(self) -> None:

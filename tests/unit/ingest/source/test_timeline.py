@@ -387,6 +387,22 @@ def test_pictures_without_another_keyframe_go_on_after_all():
     assert still[-1].dts < 18.1 * 90_000
 
 
+def test_sound_whose_stamps_run_away_does_not_fill_the_disk_with_pictures():
+    packets = filmed(4, lambda _: True)
+    packets += [audio_packet(4_000 + 9_000 * i) for i in range(1, 30)]
+    _, _, still, _ = shown(packets)
+    assert 5 < len(still) * 0.2 <= 10.8
+
+
+def test_a_keyframe_of_megabytes_is_not_repeated():
+    packets = [
+        packet._replace(data=bytes(3 << 20)) if packet.is_key and packet.kind is PICTURE else packet
+        for packet in filmed(9, lambda t: not 4_500 < t < 7_500)
+    ]
+    timeline, _, still, _ = shown(packets)
+    assert (still, timeline.counters.dropped_behind_still) == ([], 0)
+
+
 def test_where_no_keyframe_is_to_be_expected_nothing_is_left_out():
     packets = filmed(12, lambda t: not 4_500 < t < 8_000, gop_ms=60_000)
     timeline, _, still, _ = shown(packets)
