@@ -1,7 +1,6 @@
 """The object store of the embedded default: a local folder that nginx serves."""
 
 import asyncio
-import contextlib
 import errno
 import filecmp
 import os
@@ -91,10 +90,14 @@ class LocalObjectStore:
         def delete() -> None:
             path.unlink(missing_ok=True)
             for folder in path.parents:
-                if folder.parent in {root, root.parent} or not _is_empty(folder):
+                if folder.parent in {root, root.parent}:
                     return
-                with contextlib.suppress(OSError):  # something has come into it meanwhile
+                try:
                     folder.rmdir()
+                except FileNotFoundError:
+                    continue  # another object's removal was faster
+                except OSError:
+                    return  # there is something in it
 
         await self._in_thread(key, delete)
 
@@ -139,10 +142,6 @@ class LocalObjectStore:
         if not path.is_relative_to(self._root.resolve()):
             raise ObjectStoreRefused(f"{key!r} leaves the store")
         return path
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _refuse_larger(key: str, size: int, most_bytes: int) -> None:

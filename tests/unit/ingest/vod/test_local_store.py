@@ -1,5 +1,6 @@
 """Objects in a local folder: whole or not there, never outside of it."""
 
+import asyncio
 import os
 
 import pytest
@@ -81,3 +82,13 @@ async def test_no_key_leaves_the_store(tmp_path, key):
     with pytest.raises(ObjectStoreError, match="leaves the store"):
         await store.stat(key)
     assert not (tmp_path / "outside").exists()
+
+
+async def test_objects_of_one_folder_are_removed_at_the_same_time(tmp_path):
+    store = LocalObjectStore(tmp_path)
+    for attempt in range(100):
+        keys = [f"vods/{attempt}/{kind}/segment-{n}.m4s" for kind in "av" for n in range(3)]
+        for key in keys:
+            await store.put_bytes(key, b"media", KIND)
+        await asyncio.gather(*(store.delete(key) for key in keys))
+    assert [*(tmp_path / "vods").iterdir()] == []
