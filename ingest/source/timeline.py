@@ -21,8 +21,8 @@ from ingest.media import (
     TrackFormat,
     VideoFormat,
 )
+from ingest.packaging.silence import silent_frame
 from ingest.source.patience import Patience
-from ingest.source.silence import silent_frame
 from ingest.source.still_picture import StillPicture
 
 MAX_JUMP_MS = 10_000

@@ -13,7 +13,8 @@ from ingest.manifest.hls_history import PlaylistHistory
 from ingest.manifest.hls_playlist import multivariant_playlist, vod_playlist
 from ingest.ports import ObjectKind, StoredObject
 from ingest.presentation import Presentation, Rendition
-from ingest.vod.object_keys import DASH_MPD, HLS_PLAYLIST, kind_of, vod_folder
+from ingest.vod.late_sound import SilentSegment, with_silence_first
+from ingest.vod.object_keys import DASH_MPD, HLS_PLAYLIST, kind_of, media_kind, vod_folder
 
 
 class PlaylistStore(Protocol):
@@ -46,20 +47,26 @@ async def publish_vod(
 ) -> Vod | None:
     """Write `vods/{id}.m3u8` and `.mpd`, the multivariant playlist last; None without media.
     They tell the `cues`, too. `histories` have written much of the playlists of that name already.
+    Silence is put before sound that begins after the picture.
 
     The segments must be stored already. Raises ObjectStoreError.
     """
     if not recorded.renditions:
         return None
-    recorded = await asyncio.to_thread(_read_once, recorded)
+    recorded, silence = await asyncio.to_thread(_whole, recorded)
     prefix, base = vod_folder(stream_id, private=private), f"{stream_id}/"
     spans = spans_of(recorded.renditions[0]) if cues else []
     hls, dash = kind_of(HLS_PLAYLIST, prefix), kind_of(DASH_MPD, prefix)
     dash_key, hls_key = f"{prefix}.mpd", f"{prefix}.m3u8"
 
+    filled = {name.partition("/")[0] for name, _ in silence}
+    for name, data in silence:
+        key = f"{prefix}/{name}"
+        await store.put_bytes(key, data, media_kind(key))
+
     async def put_media_playlist(index: int) -> None:
         rendition = recorded.renditions[index]
-        history = histories.get(rendition.name)
+        history = None if rendition.name in filled else histories.get(rendition.name)
         text = await asyncio.to_thread(_media_playlist, rendition, history, cues, spans)
         await store.put_bytes(f"{prefix}/{rendition.name}.m3u8", text.encode(), hls)
 
@@ -79,10 +86,11 @@ async def publish_vod(
     )
 
 
-def _read_once(recorded: Presentation) -> Presentation:
-    """The same, with the segments of hours read from their compact log once for all manifests."""
+def _whole(recorded: Presentation) -> tuple[Presentation, list[SilentSegment]]:
+    """The same, with the segments of hours read from their compact log once for all manifests, and
+    with silence before sound that begins late."""
     renditions = (replace(one, segments=tuple(one.segments)) for one in recorded.renditions)
-    return replace(recorded, renditions=tuple(renditions))
+    return with_silence_first(replace(recorded, renditions=tuple(renditions)))
 
 
 def _media_playlist(

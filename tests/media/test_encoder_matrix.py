@@ -21,9 +21,9 @@ from typing import Self
 import pytest
 
 from ingest.media import MediaKind
+from ingest.packaging.silence import silent_frame
 from ingest.source.aac_config import aac_format
 from ingest.source.mp3_header import mp3_format
-from ingest.source.silence import silent_frame
 from tests.support.flv import AUDIO, VIDEO, FlvTag
 from tests.support.inputs import MATRIX, Encoders, Input
 from tests.support.media import ffmpeg_complaints

@@ -278,6 +278,45 @@ async def test_an_encoder_that_changes_its_picture_size_starts_a_period(tmp_path
     assert sizes == [("64", "48"), ("96", "64")]
 
 
+@pytest.mark.parametrize("audio", [{}, {"sample_rate": 44_100, "layout": "mono"}], ids=str)
+async def test_sound_that_begins_late_has_silence_before_it(tmp_path, clips, audio):
+    """Players that are told of a track show nothing until they have some of it."""
+    alone, both = clips.clip(audio=False, b_frames=2, seconds=5), clips.clip(b_frames=2, **audio)
+    packager = StreamPackager(tmp_path)
+    packager.run(alone.tracks, alone.packets)
+    packager.run(both.tracks, both.packets, clock=HeldClock(wall=WALL_S + 5))
+    recording = await packager.publish()
+    for manifest in (recording.hls, recording.dash):
+        assert ffmpeg_complaints(manifest) == ""
+    folder = recording.store_root / "vods/show"
+    numbers = [
+        [line for line in (folder / f"{name}.m3u8").read_text().splitlines() if "/segment-" in line]
+        for name in ("video", "audio")
+    ]
+    assert [line.split("/")[1] for line in numbers[0]] == [
+        line.split("/")[1] for line in numbers[1]
+    ]
+    found = ffprobe_packets(recording.hls)
+    video, sound = ([p for p in found if p.kind is kind] for kind in (V, A))
+    assert abs(sound[0].pts_s - video[0].pts_s) <= SYNC_S
+    gaps = [b.pts_s - a.pts_s for a, b in pairwise(sound)]
+    assert max(gaps) < 0.1
+    track = audio_format(both.tracks)
+    frame_s = track.frame_samples / track.sample_rate
+    assert len(sound) - len(both.of_kind(A)) == pytest.approx(5 / frame_s, abs=3)
+
+
+async def test_a_picture_that_was_alone_for_long_stays_alone(tmp_path, clips):
+    alone, both = clips.clip(audio=False, seconds=2), clips.clip()
+    packager = StreamPackager(tmp_path)
+    for again in range(35):
+        packager.run(alone.tracks, alone.packets, clock=HeldClock(wall=WALL_S + 2 * again))
+    packager.run(both.tracks, both.packets, clock=HeldClock(wall=WALL_S + 70))
+    recording = await packager.publish()
+    text = (recording.store_root / "vods/show/audio.m3u8").read_text()
+    assert "#EXT-X-DISCONTINUITY-SEQUENCE:35" in text
+
+
 async def test_a_track_that_leaves_and_comes_back_keeps_the_numbers(tmp_path, clips):
     both, silent = clips.clip(b_frames=2), clips.clip(audio=False, b_frames=2)
     packager = StreamPackager(tmp_path)

@@ -8,9 +8,9 @@ import av
 import pytest
 
 from ingest.media import AudioFormat, Codec
+from ingest.packaging.silence import silent_frame
 from ingest.source.aac_config import aac_format
 from ingest.source.mp3_header import mp3_format
-from ingest.source.silence import silent_frame
 
 FRAMES = 12
 
