@@ -274,7 +274,12 @@ def screening(matrix):
         found = re.findall(r'CODECS="([^"]+)"', playlist.read_text())
         return [codec for one in found for codec in one.split(",")]
 
-    with Screening(SHOWINGS, address, codecs, at_once=PAGES, timeout_s=25.0) as started:
+    def is_fine(sample: Sample) -> bool:
+        return not sample.errors and played(sample) and not stalls(sample)
+
+    with Screening(
+        SHOWINGS, address, codecs, is_fine=is_fine, at_once=PAGES, timeout_s=35.0
+    ) as started:
         yield started
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
 
@@ -35,8 +35,13 @@ class NoDecoder(Exception):
 
 
 class Screening:
-    """Plays `showings` from a thread of its own, `at_once` pages at a time; `address` answers where a showing's playlist is and may wait for it, `codecs` what is in
-    it, as a media type names them (RFC 6381)."""
+    """Plays `showings` from a thread of its own, `at_once` pages at a time; `address` answers where
+    a showing's playlist is and may wait for it, `codecs` what is in it, as a media type names them
+    (RFC 6381).
+
+    What does not go as `is_fine` wants it at another speed than its own is played again at that:
+    players look for media once a second, however fast they play.
+    """
 
     def __init__(
         self,
@@ -44,11 +49,12 @@ class Screening:
         address: Callable[[Showing], str],
         codecs: Callable[[Showing], list[str]],
         *,
+        is_fine: Callable[[Sample], bool],
         at_once: int,
         timeout_s: float,
     ) -> None:
         self._results: dict[Showing, Future[Sample]] = {one: Future() for one in showings}
-        self._address, self._codecs = address, codecs
+        self._address, self._codecs, self._is_fine = address, codecs, is_fine
         self._at_once, self._timeout_s = at_once, timeout_s
         self._thread = threading.Thread(target=lambda: asyncio.run(self._play_all()))
 
@@ -78,6 +84,9 @@ class Screening:
                             url = await asyncio.to_thread(self._address, showing)
                             codecs = await asyncio.to_thread(self._codecs, showing)
                             sample = await self._play(browser, origin, showing, url, codecs)
+                            if showing.rate != 1 and not self._is_fine(sample):
+                                slower = replace(showing, rate=1.0)
+                                sample = await self._play(browser, origin, slower, url, codecs)
                             self._results[showing].set_result(sample)
                         except BaseException as error:  # noqa: BLE001  the test that asks tells
                             self._results[showing].set_exception(error)
