@@ -13,7 +13,7 @@ _UNKNOWN_MS = 1_500
 _LEARNING_MS = 2_000
 """How much media tells."""
 
-_MARGIN_MS = 100
+LEAST_MARGIN_MS = 100
 """How far the filling stays behind what is usual: a track that comes back finds its place."""
 
 TOLERANCE_MS = {MediaKind.AUDIO: 250, MediaKind.VIDEO: 600}
@@ -30,32 +30,26 @@ class Patience:
 
     def __init__(self, kind: MediaKind, lag_ms: int = 0, interval_ms: int = 0) -> None:
         self._tolerance_ms = TOLERANCE_MS[kind]
-        self._lag_ms, self._interval_ms = lag_ms, interval_ms
-
-    @property
-    def lag_ms(self) -> int:
+        self.lag_ms = lag_ms
         """How far behind the other track a packet came at most."""
-        return self._lag_ms
 
-    @property
-    def interval_ms(self) -> int:
+        self.interval_ms = interval_ms
         """How far apart two packets of the track were at most, without a pause between them."""
-        return self._interval_ms
 
     def learn_lag(self, lag_ms: int) -> None:
         """A packet came so far behind the other track."""
-        self._lag_ms = max(self._lag_ms, min(lag_ms, _MOST_MS))
+        self.lag_ms = max(self.lag_ms, min(lag_ms, _MOST_MS))
 
     def learn_interval(self, interval_ms: int) -> None:
         """A packet came so long after the one before it."""
-        self._interval_ms = max(self._interval_ms, min(interval_ms, _MOST_MS))
+        self.interval_ms = max(self.interval_ms, min(interval_ms, _MOST_MS))
 
     @property
     def margin_ms(self) -> int:
         """How far behind the other track the filling ends."""
-        return self._lag_ms + _MARGIN_MS
+        return self.lag_ms + LEAST_MARGIN_MS
 
     def limit_ms(self, run_ms: int) -> int:
         """How far behind the other track, `run_ms` into the Period, the track has paused."""
-        known = self.margin_ms + max(self._interval_ms, self._tolerance_ms)
+        known = self.margin_ms + max(self.interval_ms, self._tolerance_ms)
         return known if run_ms > _LEARNING_MS else max(known, _UNKNOWN_MS)

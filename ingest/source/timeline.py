@@ -22,7 +22,7 @@ from ingest.media import (
     VideoFormat,
 )
 from ingest.packaging.silence import silent_frame
-from ingest.source.patience import Patience
+from ingest.source.patience import LEAST_MARGIN_MS, Patience
 from ingest.source.still_picture import StillPicture
 
 MAX_JUMP_MS = 10_000
@@ -244,11 +244,12 @@ class Timeline:
             self._replays = False
         patience = self._patience[packet.kind]
         other = self._last_ms.get(MediaKind.AUDIO if is_video else MediaKind.VIDEO)
-        if other is not None and not self._replays:
+        if other is not None and other - dts_ms > patience.lag_ms and not self._replays:
             patience.learn_lag(other - dts_ms)
-        interval_ms = dts_ms - last_ms
-        if is_video and not packet.is_key and interval_ms <= self._hole_limit_ms:
-            patience.learn_interval(interval_ms)  # a camera that paused begins with a keyframe
+        if not is_video or packet.is_key:  # a camera that paused begins with one
+            return
+        if patience.interval_ms < dts_ms - last_ms <= self._hole_limit_ms:
+            patience.learn_interval(dts_ms - last_ms)
 
     def _is_far(self, packet: Packet) -> bool:
         """Whether `packet` is more than a jump away from the last one of each track."""
@@ -334,9 +335,11 @@ class Timeline:
         track = self._audio
         if track is None or self._silent is None:
             return
-        patience = self._patience[MediaKind.AUDIO]
         now = video_dts * track.sample_rate // VIDEO_TIMESCALE
         start = self._audio_dts or 0
+        if (now - start) * 1000 <= LEAST_MARGIN_MS * track.sample_rate:
+            return
+        patience = self._patience[MediaKind.AUDIO]
         limit_ms = patience.margin_ms if self._filling else patience.limit_ms(video_dts // 90)
         if (now - start) * 1000 > limit_ms * track.sample_rate:
             self._filling, self._audio_error = True, 0.0
@@ -345,6 +348,8 @@ class Timeline:
     def _fill_picture(self, now: int) -> None:
         """The last keyframe up to shortly behind the sound, which is at `now` on the video's clock,
         once the picture has paused."""
+        if now - self._video_dts <= LEAST_MARGIN_MS * 90:
+            return
         patience = self._patience[MediaKind.VIDEO]
         limit_ms = patience.margin_ms if self._still.stands else patience.limit_ms(now // 90)
         if now - self._video_dts > limit_ms * 90 and self._still.may_stand:
